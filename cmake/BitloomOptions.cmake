@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Bitloom authors
+#
+# Compile options shared by every room, as an INTERFACE library: nothing global.
+include(CTest)
+include(FeatureSummary)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+option(BITLOOM_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+
+add_library(bitloom_options INTERFACE)
+target_compile_features(bitloom_options INTERFACE cxx_std_20)
+# -ffp-contract=off: results must not depend on whether the compiler found a fused multiply-add;
+# where one is wanted it is written as std::fma.
+target_compile_options(bitloom_options INTERFACE -Wall -Wextra -Wpedantic -ffp-contract=off)
+target_include_directories(bitloom_options INTERFACE "${PROJECT_SOURCE_DIR}")
+target_compile_definitions(bitloom_options INTERFACE BITLOOM_VERSION="${PROJECT_VERSION}")
+if(BITLOOM_SANITIZE)
+    target_compile_options(bitloom_options INTERFACE
+        -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g1)
+    target_link_options(bitloom_options INTERFACE -fsanitize=address,undefined)
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+endif()
