@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "core/format/layout.h"
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace bitloom {
+
+/// A finished Bitloom checkpoint, mapped for reading. Immutable, safe to share between threads.
+class QuantizedCheckpoint {
+public:
+    /// Throws Error for a folder that is not one, a partial one, an unknown format version, a missing
+    /// shard, or tensors that do not fit config and layouts.
+    static std::shared_ptr<const QuantizedCheckpoint> open(const std::filesystem::path& folder);
+
+    const std::filesystem::path& folder() const { return m_folder; }
+    const ModelConfig& config() const { return m_config; }
+    const Catalogue& catalogue() const { return m_catalogue; }
+    const nlohmann::json& recipe() const { return m_recipe; }
+    LayerLayout layoutOf(std::string_view linear) const;
+
+    ColumnWeights column(std::string_view linear) const;
+    GroupWeights group(std::string_view linear) const;
+    /// Weight of a linear, dequantized whatever its layout, row-major [N, K].
+    void readLinear(std::string_view linear, std::span<float> out, int threads) const;
+    /// Any other tensor (norm, bias, embedding, head) as float; rows8 is dequantized.
+    bool hasTensor(std::string_view name) const;
+    std::vector<int64_t> shapeOf(std::string_view name) const;
+    void readFloat(std::string_view name, std::span<float> out) const;
+    void readFloatRows(std::string_view name, int64_t rowBegin, std::span<float> out) const;
+
+    const SizeParts& parts() const { return m_parts; } ///< from the files themselves
+    int64_t folderBytes() const;
+    const std::string& fingerprint() const { return m_fingerprint; }
+
+    /// Recomputes every hash of MANIFEST.json. Returns the names of damaged or missing files and
+    /// tensors; empty = intact.
+    std::vector<std::string> verify(int threads, Progress& progress) const;
+
+private:
+    QuantizedCheckpoint() = default;
+    std::filesystem::path m_folder;
+    ModelConfig m_config;
+    Catalogue m_catalogue;
+    nlohmann::json m_recipe;
+    std::map<std::string, LayerFormat, std::less<>> m_layers;
+    std::vector<std::shared_ptr<const SafetensorsFile>> m_files;
+    std::map<std::string, std::pair<size_t, TensorInfo>, std::less<>> m_tensors;
+    SizeParts m_parts;
+    std::string m_fingerprint;
+};
+
+} // namespace bitloom
