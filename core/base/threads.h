@@ -3,12 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 
 namespace bitloom {
 
 /// Number of threads to use where the user named none: the cores this process may run on.
 int defaultThreads();
+
+/// Cores that the control groups of a process allow it (CPU quota, versions 1 and 2), rounded up;
+/// 0 = no limit. `procCgroup` is its /proc/<pid>/cgroup, `mount` where the hierarchy is mounted.
+int cgroupCores(const std::filesystem::path& procCgroup, const std::filesystem::path& mount);
 
 /// Calls `body(begin, end)` for disjoint ranges of at most `grain` that together cover [0, n), on
 /// up to `threads` threads, the caller's among them. Ranges are handed out as threads become free,
