@@ -20,6 +20,9 @@ namespace bitloom {
 std::string readTextFile(const std::filesystem::path& path, uint64_t maxBytes = 1ull << 32);
 /// Parses a JSON file; the message names file, line and column of a mistake.
 nlohmann::json readJsonFile(const std::filesystem::path& path);
+/// The same for a text; `where` begins the messages. Refuses deep nesting (200 levels), so that
+/// copying and printing the value cannot exhaust the stack.
+nlohmann::json parseJson(std::string_view text, const std::string& where);
 
 /// Writes path.tmp, flushes it, renames it over `path`, flushes the folder: `path` is old or new,
 /// never half.
@@ -65,24 +68,26 @@ private:
 };
 
 /// An exclusive lock on a file of a folder, held while the object lives, so that two processes do
-/// not fill the same folder. Throws Error naming the holder's process id.
+/// not fill the same folder. Throws Error naming the holder's process id. The lock file is removed
+/// on release; call `release()` before publishing the folder, so that it is not part of it.
 class FolderLock {
 public:
     explicit FolderLock(const std::filesystem::path& folder);
     ~FolderLock();
     FolderLock(const FolderLock&) = delete;
     FolderLock& operator=(const FolderLock&) = delete;
+    void release();
 
 private:
     std::filesystem::path m_path;
-    int m_fd = -1;
+    int m_fd = -1, m_folder = -1;
 };
 
 void flushFolder(const std::filesystem::path& folder);
 /// rename(2) of a finished folder to its final name, then flushes the parent. Fails if `to` exists.
 void publishFolder(const std::filesystem::path& from, const std::filesystem::path& to);
-/// Swaps a finished folder with an existing one atomically (renameat2 RENAME_EXCHANGE where the file
-/// system has it, else rename aside and back), then removes the old one.
+/// Swaps a finished folder with an existing one atomically (renameat2 RENAME_EXCHANGE where the
+/// file system has it, else rename aside and back), then removes the old one.
 void exchangeFolder(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Free bytes for this user on the file system of `path` or its nearest existing parent.
 uint64_t freeBytes(const std::filesystem::path& path);
