@@ -8,6 +8,9 @@
 
 #include "core/base/error.h"
 
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
 #include <limits>
 #include <set>
 
