@@ -5,6 +5,7 @@
 #include "kernels/column_quantizer.h"
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,13 +33,22 @@ const Menu& defaultMenu();
 /// Outliers of one column of N weights: the fraction rounded to nearest, half up.
 int64_t outlierCount(const OperatingPoint& point, int64_t rows);
 
-/// Every stored bit of one column of `rows` weights (ALGORITHMS §3): padded codes, table, scale, zero,
-/// class byte, outliers (32 bits each, 48 where rows > 65535). The class list of a layer comes on
-/// top: `classListBytes` per class in use.
+/// Every stored bit of one column of `rows` weights (ALGORITHMS §3): padded codes, table, scale,
+/// zero, class byte, outliers (32 bits each, 48 where rows > 65535). The class list of a layer
+/// comes on top: `classListBytes` per class in use.
 int64_t columnBits(const OperatingPoint& point, int64_t rows);
-inline constexpr int64_t classListBytes = 6; ///< class_bits U8 + class_kinds U8 + class_outliers U32
+inline constexpr int64_t classListBytes = 6; ///< class bits U8, kinds U8, outliers U32
 
-/// "4t", "6g", "16", "4t+0.25%"; parsePoint throws Error(Usage) on anything else.
+/// Points that are stored alike in a layer of `rows` weights a column (same width, kind and outlier
+/// count) are one class. For every point of the menu: the index of the first point of its class.
+std::vector<uint8_t> pointClasses(const Menu& menu, int64_t rows);
+
+/// Every stored bit of one layer whose columns have these points (indices into `menu`): columns and
+/// class list. Throws Error for an index outside of the menu.
+int64_t layerBits(std::span<const uint8_t> points, const Menu& menu, int64_t rows);
+
+/// "4t", "6g", "16", "4t+0.25%"; parsePoint throws Error(Usage) on anything else. Widths as in
+/// FORMAT §1: tables 1 to 5, grids 2 to 6 and 8. Fractions come back bit for bit.
 std::string pointText(const OperatingPoint& point);
 OperatingPoint parsePoint(std::string_view text);
 
