@@ -14,8 +14,8 @@ namespace bitloom {
 /// A finished Bitloom checkpoint, mapped for reading. Immutable, safe to share between threads.
 class QuantizedCheckpoint {
 public:
-    /// Throws Error for a folder that is not one, a partial one, an unknown format version, a missing
-    /// shard, or tensors that do not fit config and layouts.
+    /// Throws Error for a folder that is not one, a partial one, an unknown format version, a
+    /// missing shard, or tensors that do not fit config and layouts.
     static std::shared_ptr<const QuantizedCheckpoint> open(const std::filesystem::path& folder);
 
     const std::filesystem::path& folder() const { return m_folder; }

@@ -22,12 +22,14 @@ public:
     enum class Existing { Refuse, Replace }; ///< what to do with a complete OUT: refuse, or --force
     struct Options {
         Existing existing = Existing::Refuse;
-        bool resume = false; ///< accept an OUT.partial of the same fingerprint; without it one is an Error
-        std::string fingerprint; ///< of plan, model, calibration, method, threads: what resume compares
+        bool resume =
+            false; ///< accept an OUT.partial of the same fingerprint; without it one is an Error
+        std::string
+            fingerprint; ///< of plan, model, calibration, method, threads: what resume compares
     };
     /// Checks that OUT's parent is writable and that the space is there (Error NoSpace names both
-    /// figures), creates OUT.partial and its files at full size. With `resume`, verifies the hash of
-    /// every journaled tensor; those that fail are dropped with a warning and must be put again.
+    /// figures), creates OUT.partial and its files at full size. With `resume`, verifies the hash
+    /// of every journaled tensor; those that fail are dropped with a warning and must be put again.
     CheckpointWriter(const std::filesystem::path& out, const Checkpoint& source,
                      const CheckpointLayout& layout, const Options& options);
     ~CheckpointWriter();

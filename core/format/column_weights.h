@@ -10,11 +10,13 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitloom {
 
-/// One stored tensor of a quantized layer: the part behind the layer's name (".codes") and its bytes.
+/// One stored tensor of a quantized layer: the part behind the layer's name (".codes") and its
+/// bytes.
 struct PackedTensor {
     std::string suffix; ///< "codes", "tables", …
     DType dtype = DType::U8;
@@ -30,6 +32,11 @@ struct ColumnClass {
     bool operator==(const ColumnClass&) const = default;
 };
 
+/// The classes that `points` need, widest first, and the class of each column. Points that come to
+/// the same for columns of `rows` weights (0.25 % of 64 is no outlier) share a class.
+std::pair<std::vector<ColumnClass>, std::vector<uint8_t>> classesOf(std::span<const uint8_t> points,
+                                                                    const Menu& menu, int64_t rows);
+
 /// Layout `column` unpacked: what quantizers produce and what readers give back. Columns are in
 /// source order here; sorting by class happens in packing.
 struct ColumnWeights {
@@ -42,9 +49,11 @@ struct ColumnWeights {
     DType rawDtype = DType::F16;       ///< F16 or BF16
     std::vector<std::vector<uint16_t>> raw;        ///< [K]; N values for raw columns, else empty
     std::vector<std::vector<uint32_t>> outlierRow; ///< [K]; ascending
-    std::vector<std::vector<uint16_t>> outlierVal; ///< [K]; fp16 bits, added to the dequantized value
+    std::vector<std::vector<uint16_t>>
+        outlierVal; ///< [K]; fp16 bits, added to the dequantized value
 
-    /// An empty layer with the classes that `points` need.
+    /// A layer with the classes that `points` need; all arrays have their full size (raw columns N
+    /// values, outliers as many as the class says) and hold zeros, for the quantizer to fill.
     static ColumnWeights make(int64_t rows, int64_t cols, std::span<const uint8_t> points,
                               const Menu& menu);
     const ColumnClass& classAt(int64_t column) const { return classes[classOf[size_t(column)]]; }
@@ -68,10 +77,11 @@ struct GroupWeights {
     int bits = 4;
     int64_t groupSize = 128;
     bool symmetric = false;
-    std::vector<uint8_t> codes;      ///< [N, K]
-    std::vector<uint16_t> scale;     ///< [N, ⌈K/g⌉] fp16 bits
-    std::vector<uint8_t> zero;       ///< [N, ⌈K/g⌉]; 2^(bits−1) everywhere where symmetric
-    std::vector<uint16_t> groupIndex;///< [K] group of each column where act-order keeps groups; else empty
+    std::vector<uint8_t> codes;  ///< [N, K]
+    std::vector<uint16_t> scale; ///< [N, ⌈K/g⌉] fp16 bits
+    std::vector<uint8_t> zero;   ///< [N, ⌈K/g⌉]; 2^(bits−1) everywhere where symmetric
+    std::vector<uint16_t>
+        groupIndex; ///< [K] group of each column where act-order keeps groups; else empty
 
     void dequantize(std::span<float> out, int threads) const;
 };
@@ -88,6 +98,7 @@ struct GroupFormat {
 std::vector<TensorSpec> groupSpecs(const std::string& layer, int64_t rows, int64_t cols,
                                    const GroupFormat& format);
 
+/// Throw Error for weights that FORMAT §1 does not allow; on as many threads as there are cores.
 std::vector<PackedTensor> pack(const ColumnWeights& weights);
 std::vector<PackedTensor> pack(const GroupWeights& weights);
 /// `tensors` by suffix. Every size, range and order that FORMAT §1 states is checked; throws Error

@@ -29,17 +29,17 @@ struct LayerFormat {
 struct CheckpointSpec {
     std::map<std::string, LayerFormat> layers; ///< by linear name; absent = dense
     HeadStorage head = HeadStorage::Keep;
-    nlohmann::json recipe;                     ///< method, parameters, budget, seeds, … (recipe.json)
+    nlohmann::json recipe; ///< method, parameters, budget, seeds, … (recipe.json)
     int64_t maxShardBytes = 5'000'000'000;
 };
 
 /// Bytes by part, for true bits per weight (FORMAT §2) and the accounting view.
 struct SizeParts {
     int64_t codes = 0, padding = 0, tables = 0, scales = 0, classes = 0, outliers = 0, raw = 0;
-    int64_t linearBytes = 0;    ///< Σ of the above: all tensors of the quantized block linears
-    int64_t linearWeights = 0;  ///< their weight count
+    int64_t linearBytes = 0;   ///< Σ of the above: all tensors of the quantized block linears
+    int64_t linearWeights = 0; ///< their weight count
     int64_t embeddingAndHead = 0, otherTensors = 0, headersAndFiles = 0;
-    int64_t totalBytes = 0;     ///< of all files of the folder
+    int64_t totalBytes = 0; ///< of all files of the folder
     double bitsPerWeight() const { return 8.0 * double(linearBytes) / double(linearWeights); }
 };
 
