@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/base/progress.h"
 #include "core/format/layout.h"
 
 #include <filesystem>
