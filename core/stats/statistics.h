@@ -21,11 +21,11 @@ namespace bitloom {
 /// What calibration was asked to do; part of the fingerprint that keys the cache.
 struct CalibrationRecipe {
     std::string modelFingerprint;
-    std::string textHash;      ///< TokenWindows::textHash
-    std::string source;        ///< where the text came from, for people; not part of the fingerprint
-    int64_t sequences = 0;     ///< windows used
-    int64_t length = 0;        ///< tokens a window
-    double damping = 0.01;     ///< of the mean diagonal of H (ALGORITHMS §2)
+    std::string textHash;  ///< TokenWindows::textHash
+    std::string source;    ///< where the text came from, for people; not part of the fingerprint
+    int64_t sequences = 0; ///< windows used
+    int64_t length = 0;    ///< tokens a window
+    double damping = 0.01; ///< of the mean diagonal of H (ALGORITHMS §2)
     std::string order = "descending"; ///< quantization order that c_k refers to
     Menu menu;
 
@@ -50,7 +50,10 @@ struct LayerStatistics {
 /// A statistics file (FORMAT §3), complete or being filled by a calibration. Immutable.
 class Statistics {
 public:
-    /// Opens a file; `allowPartial` accepts one whose calibration is still running or was broken off.
+    /// Opens a file; `allowPartial` accepts one whose calibration is still running or was broken
+    /// off (StatisticsWriter::partialPath): its layers say what they hold so far, and opening it
+    /// again shows what came since. Throws Error for anything that FORMAT §3 does not allow, NaN
+    /// included.
     static std::shared_ptr<const Statistics> open(const std::filesystem::path& path,
                                                   bool allowPartial = false);
 
@@ -75,6 +78,8 @@ private:
     std::string m_modelName;
     std::vector<LayerStatistics> m_layers;
     std::vector<std::vector<float>> m_unaligned; ///< owns copies where the file is not aligned
+    std::vector<int32_t> m_unalignedIds;
+    std::shared_ptr<const MappedFile> m_segmentsFile;
     std::span<const int32_t> m_ids;
     std::span<const std::byte> m_segments;
     double m_nllFp = 0, m_nllFpStderr = 0;
@@ -87,7 +92,9 @@ private:
 /// stats.safetensors. put… may be called from one thread at a time.
 class StatisticsWriter {
 public:
-    /// `folder` is the cache folder of this fingerprint. A journal of another recipe is an Error.
+    /// `folder` is the cache folder of this fingerprint; it is created and locked. A journal of
+    /// another recipe is an Error. What a former writer journaled is verified by its hash; a layer
+    /// that fails is dropped with a warning and must be put again.
     StatisticsWriter(const std::filesystem::path& folder, const CalibrationRecipe& recipe,
                      const Catalogue& catalogue, const std::string& modelName,
                      std::span<const int32_t> inputIds);
