@@ -22,8 +22,8 @@ public:
     /// `model` is a folder, a file in one, or "org/name" found in the local Hugging Face cache
     /// (HF_HUB_CACHE, HF_HOME, ~/.cache/huggingface/hub; the ref "main" or the only snapshot).
     /// Checks that every expected tensor is there with the right shape and a floating dtype.
-    /// Throws Error for: no such folder, no config, a missing shard (named), only pytorch_model.bin,
-    /// an already quantized or FP8 source, unknown architecture, wrong shapes.
+    /// Throws Error for: no such folder, no config, a missing shard (named), only
+    /// pytorch_model.bin, an already quantized or FP8 source, unknown architecture, wrong shapes.
     static std::shared_ptr<const Checkpoint> open(const std::string& model);
 
     const std::filesystem::path& folder() const { return m_folder; }
@@ -40,19 +40,23 @@ public:
     /// All tensors, by name. Includes ones that the model does not use (say "rotary_emb.inv_freq").
     const std::map<std::string, Tensor, std::less<>>& tensors() const { return m_tensors; }
 
-    /// Converts F64/F32/F16/BF16 to float; handles unaligned data. out.size() must equal the element
-    /// count. Throws Error naming tensor, row and column of the first NaN or infinity.
+    /// Converts F64/F32/F16/BF16 to float; handles unaligned data. out.size() must equal the
+    /// element count. Throws Error naming tensor, row and column of the first NaN or infinity.
     void readFloat(std::string_view name, std::span<float> out, bool releaseAfter = true) const;
     /// Rows [rowBegin, rowBegin + out.size()/cols) of a matrix.
     void readFloatRows(std::string_view name, int64_t rowBegin, std::span<float> out) const;
 
-    int64_t parameters() const;   ///< of the tensors the model uses; a tied pair counts once
-    int64_t weightBytes() const;  ///< bytes of the shard files
+    int64_t parameters() const;  ///< of the tensors the model uses; a tied pair counts once
+    int64_t weightBytes() const; ///< bytes of the shard files
     /// Hash of the config, all headers, sizes, and sampled blocks of every shard.
     const std::string& fingerprint() const { return m_fingerprint; }
 
 private:
     Checkpoint() = default;
+    /// `index`: tensor → file as the index file says; empty without one.
+    void collectTensors(const std::map<std::string, std::string, std::less<>>& index);
+    void checkTensors() const;
+
     std::filesystem::path m_folder;
     ModelConfig m_config;
     Catalogue m_catalogue;

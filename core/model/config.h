@@ -39,17 +39,19 @@ struct ModelConfig {
     double ropeTheta = 10000;
     RopeScaling ropeScaling;
     bool tiedEmbeddings = false;
-    bool attentionBias = false;     ///< bias of q, k, v
-    bool attentionOutBias = false;  ///< bias of o
+    bool attentionBias = false;    ///< bias of q, k, v
+    bool attentionOutBias = false; ///< bias of o
     bool mlpBias = false;
     bool qkNorm = false;
-    /// Per layer: window in tokens (a token sees itself and window−1 before it), 0 = full attention.
+    /// Per layer: window in tokens (a token sees itself and window−1 before it), 0 = full
+    /// attention.
     std::vector<int64_t> slidingWindow;
     std::optional<int64_t> bosToken;
     std::vector<int64_t> eosTokens; ///< config.json and generation_config.json together
     nlohmann::json raw;             ///< the whole config.json, for copying
 
-    /// Throws Error naming the key. `folder` is used in messages and to read generation_config.json.
+    /// Throws Error naming the key. `folder` is used in messages and to read
+    /// generation_config.json.
     static ModelConfig load(const std::filesystem::path& folder);
     static ModelConfig parse(const nlohmann::json& config, const std::string& where);
 };
