@@ -35,7 +35,7 @@ struct Allocation {
     std::vector<uint8_t> points; ///< menu index, all layers one after another, in source order
     int64_t bits = 0;            ///< stored bits of all block linears, class lists included
     double distortion = 0;       ///< ½ Σ γ_l c_k SSE: predicted ΔNLL in nats before any scale
-    double lambda = 0;           ///< −ΔD/Δbits of the last segment taken; 0 if none
+    double lambda = 0;           ///< −Δdistortion/Δbits of the last segment taken; 0 if none
 };
 
 /// Global rate–distortion allocation on convex hulls (ALGORITHMS §3).
@@ -46,22 +46,26 @@ struct Allocation {
 class Allocator {
 public:
     /// The spans of `layers` must outlive the construction only. `allowed` is the menu mask for
-    /// columns without a limit. `segments`, from a former `sortedSegments()` of the same curves,
-    /// spares hulls and sort where it fits (its own checksum decides).
+    /// columns without a limit. Throws Error naming layer and column of a curve that is negative or
+    /// not finite; a weight or conditional variance of 0 is fine. `segments`, from a former
+    /// `sortedSegments()` of the same curves, spares hulls and sort where it fits (its own checksum
+    /// decides).
     Allocator(std::vector<LayerCurves> layers, Menu menu, uint64_t allowed,
               std::span<const std::byte> segments = {});
     ~Allocator();
     Allocator(Allocator&&) noexcept;
 
-    /// Replaces all limits. O(columns + limited segments · log), not a new sort of everything.
-    /// Needs the curves again for the limited columns.
+    /// Replaces all limits: one linear pass over the sorted segments, no new sort of everything.
+    /// Needs the curves again for the limited columns. Where a column is named twice the last limit
+    /// counts. Throws Error(Usage) for one that leaves nothing, and keeps the limits it had.
     void setLimits(std::span<const ColumnLimit> limits, const std::vector<LayerCurves>& layers);
 
     int64_t minBits() const; ///< of the cheapest allocation under the limits
     int64_t maxBits() const; ///< of the best one: every hull climbed to its end
 
-    /// The longest prefix of the segment list whose bits (columns and class lists) fit `budgetBits`.
-    /// Throws Error(Usage) naming the nearest possible budget if even minBits() exceeds it.
+    /// The longest prefix of the segment list whose bits (columns and class lists) fit
+    /// `budgetBits`. Throws Error(Usage) naming the nearest possible budget if even minBits()
+    /// exceeds it.
     Allocation allocate(int64_t budgetBits) const;
     /// The cheapest prefix whose distortion is at most `distortion`. Throws Error(Usage) if none.
     Allocation allocateForDistortion(double distortion) const;
@@ -70,7 +74,8 @@ public:
     /// Bits and distortion of given choices (points as in Allocation).
     Allocation evaluate(std::vector<uint8_t> points, const std::vector<LayerCurves>& layers) const;
 
-    /// (bits, distortion) at `count` budgets evenly spaced over the range, for plots.
+    /// (stored bits, distortion) of what `allocate` gives at `count` budgets evenly spaced over the
+    /// range, for plots.
     std::vector<std::pair<int64_t, double>> curve(int count) const;
 
     int64_t columns() const;

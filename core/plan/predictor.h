@@ -21,8 +21,8 @@ enum class MethodStage { Gptq, CoordinateDescent, Polish };
 
 /// One plan that was both predicted and measured.
 struct MeasuredPoint {
-    double distortion = 0;    ///< ½ Σ D of the plan
-    double deltaNll = 0;      ///< measured, > 0
+    double distortion = 0; ///< ½ Σ D of the plan
+    double deltaNll = 0;   ///< measured, > 0
     double bitsPerWeight = 0;
 };
 
@@ -34,6 +34,7 @@ class Predictor {
 public:
     explicit Predictor(MethodStage stage = MethodStage::CoordinateDescent);
 
+    /// A point whose distortion or ΔNLL is not positive says nothing about the scale: left out.
     void addMeasured(const MeasuredPoint& point);
     const std::vector<MeasuredPoint>& measured() const { return m_measured; }
 
