@@ -28,8 +28,8 @@ struct TokenWindows {
 std::string readTexts(const std::vector<std::filesystem::path>& files);
 
 /// Tokenizes once, with the tokenizer's own BOS, and cuts into windows without overlap; the rest
-/// that fills no window is dropped. Throws Error if the text is shorter than one window, naming both
-/// lengths. At most `maxWindows` where > 0.
+/// that fills no window is dropped. Throws Error if the text is shorter than one window, naming
+/// both lengths. At most `maxWindows` where > 0.
 TokenWindows windowsFromText(const Tokenizer& tokenizer, std::string_view text,
                              const std::string& source, int64_t length, int64_t maxWindows = 0);
 

@@ -20,8 +20,8 @@ public:
     /// Ids of the text alone: no BOS or EOS added; text that looks like a special token is read as
     /// text unless `parseSpecial`.
     virtual std::vector<int32_t> encode(std::string_view text, bool parseSpecial = false) const = 0;
-    /// Bytes of the text; invalid UTF-8 that byte tokens produce is replaced by U+FFFD at the end of
-    /// the whole. Special tokens are left out unless `withSpecial`.
+    /// Bytes of the text; invalid UTF-8 that byte tokens produce is replaced by U+FFFD at the end
+    /// of the whole. Special tokens are left out unless `withSpecial`.
     virtual std::string decode(const std::vector<int32_t>& ids, bool withSpecial = false) const = 0;
     /// Raw bytes that one token adds in the middle of a text (may be part of a UTF-8 character).
     virtual std::string pieceBytes(int32_t id) const = 0;
@@ -43,15 +43,15 @@ public:
 enum class TokenizerForm { Any, SentencePiece, Json };
 
 /// Loads tokenizer.json or tokenizer.model (or vocab.json + merges.txt) with tokenizer_config.json
-/// and special_tokens_map.json from a folder. Any = tokenizer.json where it is there and supported, else tokenizer.model. Throws Error that
-/// names what is missing or not supported.
+/// and special_tokens_map.json from a folder. Any = tokenizer.json where it is there and supported,
+/// else tokenizer.model. Throws Error that names what is missing or not supported.
 std::unique_ptr<Tokenizer> loadTokenizer(const std::filesystem::path& folder,
                                          TokenizerForm form = TokenizerForm::Any);
 /// True if the folder has any tokenizer file.
 bool hasTokenizer(const std::filesystem::path& folder);
 
-/// Turns tokens into text as they come, never giving out half a UTF-8 character, and with the leading
-/// space of the first word removed as decode() would.
+/// Turns tokens into text as they come, never giving out half a UTF-8 character, and with the
+/// leading space of the first word removed as decode() would.
 class StreamDecoder {
 public:
     explicit StreamDecoder(const Tokenizer& tokenizer) : m_tokenizer(tokenizer) {}
