@@ -87,7 +87,9 @@ def say(text):
 
 
 def sizeText(bytes_):
-    return f"{bytes_ / 1e9:.1f} GB" if bytes_ >= 1e9 else f"{bytes_ / 1e6:.0f} MB"
+    if bytes_ >= 1e9:
+        return f"{bytes_ / 1e9:.1f} GB"
+    return f"{bytes_ / 1e6:.0f} MB" if bytes_ >= 1e7 else f"{bytes_ / 1e6:.1f} MB"
 
 
 def fileHash(path):
@@ -214,6 +216,9 @@ def unpack(wheel, dest, variants):
                     # A power cut after the rename must not leave a truncated library behind it.
                     out.flush()
                     os.fsync(out.fileno())
+            # Unpacked again (--cuda), the same headers must not look changed to ninja.
+            written = time.mktime((*info.date_time, 0, 0, -1))
+            os.utime(target, (written, written))
 
 
 def install(dest, pinsFile, cuda):
