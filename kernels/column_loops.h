@@ -24,6 +24,9 @@ struct ColumnLoops {
     void (*gridPass)(const float* w, size_t n, float offset, float inverseStep, float maxCode,
                      float middle, GridSums* sums);
 
+    /// GridSums::e2 alone.
+    double (*gridSquares)(const float* w, size_t n, float offset, float inverseStep, float maxCode);
+
     /// Σ (w - scale·(code - zero))² in double, code nearest.
     double (*gridError)(const float* w, size_t n, float scale, float zero, float maxCode);
 
@@ -35,15 +38,23 @@ struct ColumnLoops {
     void (*assignGrid)(const float* w, size_t n, float scale, float zero, float maxCode,
                        uint8_t* codes);
 
-    /// costs[a·stride + i] = within-cluster error of bins a…i (i >= a), times `unit`, from the sums
-    /// at the bins' edges: count, sum and sum of squares of all weights before edge 0…bins.
-    /// Everything else in the bins × stride matrix becomes infinity.
+    /// roots[i] = sqrt((w[i+1] - w[i])/2) for i in [0, gaps) of ascending weights; returns their
+    /// sum.
+    double (*gapRoots)(const float* w, size_t gaps, float* roots);
+
+    /// Σ min(values[i], cap).
+    double (*cappedSum)(const float* values, size_t n, float cap);
+
+    /// costs[a·stride + i] = within-cluster error of bins a…i (a <= i < bins), times `unit`, from
+    /// the sums at the bins' edges: count, sum and sum of squares of all weights before edge
+    /// 0…bins. The edges go on to index `stride` with any finite values and rising counts; stride
+    /// is a multiple of 16. Of the rest of the matrix only what `partition` reads is set.
     void (*segmentCosts)(const double* counts, const double* sums, const double* squares, int bins,
                          int stride, double unit, float* costs);
 
     /// Optimal partition of bins into 1…layers runs. `best` (stride floats) starts as costs row 0;
-    /// splits[(j-2)·stride + i] = first bin of the last of j runs over bins 0…i. `next` is scratch.
-    /// stride is a multiple of 16.
+    /// splits[(j-2)·stride + i] = first bin of the last of j runs over bins 0…i (i < bins). `next`
+    /// is scratch.
     void (*partition)(const float* costs, int bins, int stride, int layers, float* best,
                       float* next, int32_t* splits);
 };

@@ -9,6 +9,7 @@ typedef float Floats __attribute__((vector_size(LANES * 4)));
 typedef int32_t Ints __attribute__((vector_size(LANES * 4)));
 typedef float LooseFloats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef double Doubles __attribute__((vector_size(LANES * 4)));
+typedef double LooseDoubles __attribute__((vector_size(LANES * 4), aligned(8), may_alias));
 typedef float HalfFloats __attribute__((vector_size(LANES * 2)));
 typedef float LooseHalfFloats __attribute__((vector_size(LANES * 2), aligned(4), may_alias));
 
@@ -70,6 +71,35 @@ static void gridPass(const float* w, size_t n, float offset, float inverseStep, 
         }
     }
     *sums = total;
+}
+
+static double gridSquares(const float* w, size_t n, float offset, float inverseStep,
+                          float maxCode) {
+    double total = 0;
+    for (size_t start = 0; start < n; start += 4096) {
+        const size_t end = n - start > 4096 ? start + 4096 : n;
+        Floats e2[kParts] = {};
+        size_t i = start;
+        for (; i + 16 <= end; i += 16) {
+            for (int p = 0; p < kParts; ++p) {
+                const Floats x = *reinterpret_cast<const LooseFloats*>(w + i + p * LANES);
+                const Floats t = (x - offset) * inverseStep;
+                Floats c = t > 0.f ? t : Floats{};
+                c = c < maxCode ? c : maxCode + Floats{};
+                const Floats e = t - ((c + kRounder) - kRounder);
+                e2[p] += e * e;
+            }
+        }
+        total += sumLanes(e2);
+        for (; i < end; ++i) {
+            const float t = (w[i] - offset) * inverseStep;
+            float c = t > 0.f ? t : 0.f;
+            c = c < maxCode ? c : maxCode;
+            const float e = t - ((c + kRounder) - kRounder);
+            total += double(e * e);
+        }
+    }
+    return total;
 }
 
 static double gridError(const float* w, size_t n, float scale, float zero, float maxCode) {
@@ -150,18 +180,62 @@ static void assignGrid(const float* w, size_t n, float scale, float zero, float 
     }
 }
 
+static double gapRoots(const float* w, size_t gaps, float* roots) {
+    Doubles acc[kDoubleParts] = {};
+    size_t i = 0;
+    for (; i + 8 <= gaps; i += 8) {
+        for (int k = 0; k < 8; ++k)
+            roots[i + k] = __builtin_sqrtf(w[i + k + 1] * 0.5f - w[i + k] * 0.5f);
+        for (int p = 0; p < kDoubleParts; ++p)
+            acc[p] += __builtin_convertvector(
+                *reinterpret_cast<const LooseHalfFloats*>(roots + i + p * kDoubleLanes), Doubles);
+    }
+    double lane[8], sum = 0;
+    __builtin_memcpy(lane, acc, sizeof lane);
+    for (int k = 0; k < 8; ++k)
+        sum += lane[k];
+    for (; i < gaps; ++i) {
+        roots[i] = __builtin_sqrtf(w[i + 1] * 0.5f - w[i] * 0.5f);
+        sum += double(roots[i]);
+    }
+    return sum;
+}
+
+static double cappedSum(const float* values, size_t n, float cap) {
+    Doubles acc[kDoubleParts] = {};
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (int p = 0; p < kDoubleParts; ++p) {
+            const HalfFloats x =
+                *reinterpret_cast<const LooseHalfFloats*>(values + i + p * kDoubleLanes);
+            acc[p] += __builtin_convertvector(x < cap ? x : cap + HalfFloats{}, Doubles);
+        }
+    }
+    double lane[8], sum = 0;
+    __builtin_memcpy(lane, acc, sizeof lane);
+    for (int k = 0; k < 8; ++k)
+        sum += lane[k];
+    for (; i < n; ++i)
+        sum += double(values[i] < cap ? values[i] : cap);
+    return sum;
+}
+
 static void segmentCosts(const double* counts, const double* sums, const double* squares, int bins,
                          int stride, double unit, float* costs) {
     for (int a = 0; a < bins; ++a) {
+        // Whole blocks, so that the loop needs no prologue; what lies before a is overwritten.
         float* row = costs + size_t(a) * size_t(stride);
-        for (int i = 0; i < a; ++i)
-            row[i] = __builtin_inff();
-        for (int i = a; i < bins; ++i) {
-            const double n = counts[i + 1] - counts[a], s = sums[i + 1] - sums[a];
-            const double cost = ((squares[i + 1] - squares[a]) - s * s / n) * unit;
-            row[i] = cost > 0. ? float(cost) : 0.f;
+        const int block = a / 16 * 16;
+        const double count = counts[a], sum = sums[a], square = squares[a];
+        for (int i = block; i < stride; i += kDoubleLanes) {
+            const Doubles n = *reinterpret_cast<const LooseDoubles*>(counts + i + 1) - count;
+            const Doubles d = *reinterpret_cast<const LooseDoubles*>(sums + i + 1) - sum;
+            const Doubles q = *reinterpret_cast<const LooseDoubles*>(squares + i + 1) - square;
+            const Doubles cost = (q - d * d / n) * unit;
+            *reinterpret_cast<LooseHalfFloats*>(row + i) =
+                __builtin_convertvector(cost > 0. ? cost : Doubles{}, HalfFloats);
         }
-        for (int i = bins; i < stride; ++i)
+        for (int i = block; i < a; ++i)
             row[i] = __builtin_inff();
     }
 }
@@ -180,7 +254,10 @@ static void partition(const float* costs, int bins, int stride, int layers, floa
                 from[p] = Ints{};
             }
             const int stop = block + 16 < bins ? block + 16 : bins;
-            for (int a = layer - 1; a < stop; ++a) {
+            // The last cluster starts no earlier than with fewer clusters or for fewer bins.
+            int a = layer - 1;
+            if (layer > 2 && split[block - stride] > a) a = split[block - stride];
+            for (; a < stop; ++a) {
                 const float* row = costs + size_t(a) * size_t(stride) + block;
                 const float before = best[a - 1];
                 for (int p = 0; p < kParts; ++p) {
@@ -200,5 +277,5 @@ static void partition(const float* costs, int bins, int stride, int layers, floa
     }
 }
 
-constexpr ColumnLoops kLoops = {KIND_NAME,  gridPass,     gridError, assignByBounds,
-                                assignGrid, segmentCosts, partition};
+constexpr ColumnLoops kLoops = {KIND_NAME,  gridPass, gridSquares, gridError,    assignByBounds,
+                                assignGrid, gapRoots, cappedSum,   segmentCosts, partition};
