@@ -23,31 +23,44 @@ struct LayerFormat {
     std::vector<ColumnClass> classes; ///< Column
     std::vector<uint8_t> classOf;     ///< Column, [K]
     GroupFormat group;                ///< Group
+    /// The classes that these points need, and the class of every column.
     static LayerFormat column(std::span<const uint8_t> points, const Menu& menu, int64_t rows);
 };
 
 struct CheckpointSpec {
     std::map<std::string, LayerFormat> layers; ///< by linear name; absent = dense
     HeadStorage head = HeadStorage::Keep;
-    nlohmann::json recipe; ///< method, parameters, budget, seeds, … (recipe.json)
-    int64_t maxShardBytes = 5'000'000'000;
+    /// Method, parameters, budget, seeds, … (recipe.json). What is measured only later may be added
+    /// in CheckpointWriter::finish: about 3 kB are kept free. The bits of the columns need not be
+    /// in it, the checkpoint's own classes tell them; sizes by part and the program are added.
+    nlohmann::json recipe;
+    int64_t maxShardBytes = 5'000'000'000; ///< of a whole file; one linear alone may be more
 };
 
 /// Bytes by part, for true bits per weight (FORMAT §2) and the accounting view.
 struct SizeParts {
+    /// `raw`: raw columns and dense linears. Padding that is no whole byte counts with the codes.
     int64_t codes = 0, padding = 0, tables = 0, scales = 0, classes = 0, outliers = 0, raw = 0;
-    int64_t linearBytes = 0;   ///< Σ of the above: all tensors of the quantized block linears
+    int64_t linearBytes = 0;   ///< Σ of the above: all tensors of the block linears, biases apart
     int64_t linearWeights = 0; ///< their weight count
     int64_t embeddingAndHead = 0, otherTensors = 0, headersAndFiles = 0;
     int64_t totalBytes = 0; ///< of all files of the folder
+    bool operator==(const SizeParts&) const = default;
     double bitsPerWeight() const { return 8.0 * double(linearBytes) / double(linearWeights); }
 };
+
+/// What raw columns of a weight of dtype `source` are stored as: BF16 where it is that, else F16.
+DType rawDtypeFor(DType source);
+/// Name of the scales that belong to an embedding or head stored as rows8: "….weight" →
+/// "….row_scale".
+std::string rowScaleName(std::string_view tensor);
 
 /// The files of a checkpoint with every size: the writer fills it in, the size model adds it up.
 /// FORMAT §1, §2. JSON files whose text is only known later (recipe.json, MANIFEST.json, README.md,
 /// config.json) are padded with spaces to a size that is fixed here.
 class CheckpointLayout {
 public:
+    /// Throws Error for layers that the model does not have or formats that do not fit them.
     CheckpointLayout(const Checkpoint& source, const CheckpointSpec& spec);
 
     struct Shard {

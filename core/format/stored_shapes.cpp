@@ -11,6 +11,28 @@
 
 namespace bitloom {
 
+namespace {
+
+int64_t& partOf(SizeParts& parts, StoredPart part) {
+    switch (part) {
+    case StoredPart::Codes:
+        return parts.codes;
+    case StoredPart::Tables:
+        return parts.tables;
+    case StoredPart::Scales:
+        return parts.scales;
+    case StoredPart::Classes:
+        return parts.classes;
+    case StoredPart::Outliers:
+        return parts.outliers;
+    case StoredPart::Raw:
+        break;
+    }
+    return parts.raw;
+}
+
+} // namespace
+
 const StoredShape* StoredShapes::find(std::string_view suffix) const {
     const auto* found =
         std::find_if(begin(), end(), [&](auto& item) { return item.suffix == suffix; });
@@ -70,6 +92,19 @@ StoredShapes groupShapes(int64_t rows, int64_t cols, const GroupFormat& format) 
     if (!format.symmetric) shapes.add("group_zero", DType::U8, StoredPart::Scales, rows, groups);
     if (format.actOrder) shapes.add("group_index", DType::U16, StoredPart::Classes, cols);
     return shapes;
+}
+
+void addStored(SizeParts& parts, const StoredShapes& shapes, int64_t& paddingBits) {
+    for (const StoredShape& shape : shapes) {
+        partOf(parts, shape.part) += shape.bytes();
+        parts.linearBytes += shape.bytes();
+    }
+    paddingBits += shapes.paddingBits;
+}
+
+void splitPadding(SizeParts& parts, int64_t paddingBits) {
+    parts.padding = paddingBits / 8;
+    parts.codes -= parts.padding;
 }
 
 std::vector<int64_t> countClasses(std::span<const uint8_t> classOf, size_t classes) {

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
-#include "core/format/column_weights.h"
+#include "core/format/layout.h"
 
 #include <array>
 #include <cstdint>
@@ -49,6 +49,11 @@ private:
 StoredShapes columnShapes(int64_t rows, int64_t cols, std::span<const ColumnClass> classes,
                           std::span<const int64_t> counts, DType rawDtype);
 StoredShapes groupShapes(int64_t rows, int64_t cols, const GroupFormat& format);
+
+/// Adds the tensors of a linear to `parts`; the padding of codes is collected in bits, and told
+/// from the codes once, at the end.
+void addStored(SizeParts& parts, const StoredShapes& shapes, int64_t& paddingBits);
+void splitPadding(SizeParts& parts, int64_t paddingBits);
 
 /// Columns of each class. `classOf` must be in range.
 std::vector<int64_t> countClasses(std::span<const uint8_t> classOf, size_t classes);
