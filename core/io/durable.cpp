@@ -123,6 +123,8 @@ std::string readTextFile(const fs::path& path, uint64_t maxBytes) {
 
 nlohmann::json parseJson(std::string_view text, const std::string& where) {
     checkJsonDepth(text, where);
+    // The parser takes a NUL for the end and would not look at what follows.
+    if (text.find('\0') != text.npos) throw Error(where + ": not valid JSON: it holds a NUL byte");
     try {
         return nlohmann::json::parse(text);
     } catch (const nlohmann::json::parse_error& error) {

@@ -229,6 +229,9 @@ bool shapeFits(std::span<const int64_t> shape, int64_t unit) {
 }
 
 SafetensorsHeader SafetensorsHeader::parse(std::string_view json, const std::string& where) {
+    // The parser takes a NUL for the end and would not look at what follows.
+    if (json.find('\0') != json.npos)
+        throw Error(where + ": the header is not valid JSON (it holds a NUL byte)");
     SafetensorsHeader header;
     Reader reader(header, where);
     try {
