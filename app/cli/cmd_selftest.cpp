@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+//
+// What a user can run on a new machine to see that this build computes what it should there. Every
+// check has an oracle of its own: a direct definition, a published value, or another program's
+// output.
+#include "app/cli/commands.h"
+#include "app/cli/planning.h"
+#include "app/cli/quantizing.h"
+
+#include "core/base/hash.h"
+#include "core/base/units.h"
+#include "core/engine/evaluate.h"
+#include "core/engine/export_hf.h"
+#include "core/engine/generate.h"
+#include "core/format/checkpoint_reader.h"
+#include "core/format/column_weights.h"
+#include "core/io/durable.h"
+#include "core/text/tokenizer.h"
+#include "kernels/column_quantizer.h"
+#include "kernels/half.h"
+#include "kernels/pack.h"
+
+#include <CLI/CLI.hpp>
+#include <spdlog/fmt/fmt.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <random>
+
+namespace bitloom::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A check that does not hold: what was found.
+struct Wrong {
+    std::string what;
+};
+
+void require(bool holds, const std::string& what) {
+    if (!holds) throw Wrong{what};
+}
+
+std::vector<float> gaussian(size_t count, uint32_t seed) {
+    std::mt19937 random(seed);
+    std::vector<float> values(count);
+    for (float& value : values) { // sum of uniforms: the same on every C++ library
+        double sum = -6;
+        for (int i = 0; i < 12; ++i)
+            sum += double(random()) * 0x1p-32;
+        value = float(sum);
+    }
+    return values;
+}
+
+std::string halfRoundTrip() {
+    for (uint32_t bits = 0; bits < 65536; ++bits) {
+        const auto half = static_cast<uint16_t>(bits);
+        const float value = kernels::halfToFloat(half);
+        const int exponent = (bits >> 10) & 31;
+        const double fraction = bits & 1023;
+        if (exponent < 31) {
+            const double expected =
+                (bits >> 15 ? -1 : 1) *
+                (exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24));
+            require(double(value) == expected, fmt::format("half {:#06x} gives {}", bits, value));
+        }
+        if (!std::isnan(value))
+            require(kernels::floatToHalf(value) == half, fmt::format("half {:#06x} changes", bits));
+        const float wide = kernels::bfloat16ToFloat(half);
+        if (!std::isnan(wide))
+            require(kernels::floatToBfloat16(wide) == half,
+                    fmt::format("bfloat16 {:#06x} changes", bits));
+    }
+    return "all 65536 values of both 16-bit forms";
+}
+
+std::string hashing() {
+    // Published: XXH3-128 of nothing, seed 0.
+    require(hashText("") == "99aa06d3014798d86001c324468d497f",
+            "hash of nothing is " + hashText(""));
+    return "XXH3-128 of a known input";
+}
+
+std::string packing() {
+    std::mt19937 random(1);
+    int64_t codesChecked = 0;
+    for (int bits = 1; bits <= 8; ++bits)
+        for (const int64_t n : {0, 1, 31, 32, 33, 255, 256, 1000}) {
+            std::vector<uint8_t> codes(static_cast<size_t>(n)), back(static_cast<size_t>(n));
+            for (uint8_t& code : codes)
+                code = uint8_t(random() & ((1u << bits) - 1));
+            std::vector<uint32_t> words(size_t(kernels::packedWords(n, bits)), 0xFFFFFFFFu);
+            kernels::packCodes(codes, bits, words);
+            for (int64_t i = 0; i < n; ++i) // bit by bit, as the format says
+                for (int b = 0; b < bits; ++b) {
+                    const int64_t at = i * bits + b;
+                    require(((words[size_t(at / 32)] >> (at % 32)) & 1) ==
+                                ((codes[size_t(i)] >> b) & 1u),
+                            fmt::format("{} bits: bit {} of code {}", bits, b, i));
+                }
+            kernels::unpackCodes(words, bits, back);
+            require(back == codes, fmt::format("{} bits, {} codes do not come back", bits, n));
+            codesChecked += n;
+        }
+    return fmt::format("{} codes of 1 to 8 bits", codesChecked);
+}
+
+std::string columnFits() {
+    kernels::ColumnScratch scratch;
+    const auto weights = gaussian(512, 2);
+    int fits = 0;
+    for (const auto& [kind, widths] :
+         {std::pair{PointKind::Table, std::vector<int>{2, 3, 4}},
+          std::pair{PointKind::Grid, std::vector<int>{2, 3, 4, 5, 6, 8}}}) {
+        double before = std::numeric_limits<double>::infinity();
+        for (const int bits : widths) {
+            double sse = 0, direct = 0;
+            const auto code = kernels::fitColumn(weights, kind, bits, scratch, nullptr, &sse);
+            std::vector<uint8_t> codes(weights.size());
+            kernels::assignColumn(weights, code, codes);
+            for (size_t n = 0; n < weights.size(); ++n) {
+                double nearest = std::numeric_limits<double>::infinity();
+                for (int c = 0; c < code.entries(); ++c)
+                    nearest =
+                        std::min(nearest, std::fabs(double(weights[n]) - double(code.value(c))));
+                const double error = double(weights[n]) - double(code.value(codes[n]));
+                require(std::fabs(std::fabs(error) - nearest) <= 1e-6,
+                        fmt::format("{} bits: weight {} is not given its nearest value", bits, n));
+                direct += error * error;
+            }
+            require(std::fabs(direct - sse) <= 1e-6 * (1 + direct),
+                    fmt::format("{} bits: error {} reported, {} found", bits, sse, direct));
+            require(sse < before, fmt::format("{} bits are no better than fewer", bits));
+            before = sse;
+            ++fits;
+        }
+    }
+    return fmt::format("{} fits, every weight at its nearest value", fits);
+}
+
+std::string columnRoundTrip() {
+    constexpr int64_t rows = 70, cols = 40;
+    const Menu& menu = defaultMenu();
+    std::vector<uint8_t> points;
+    for (int64_t k = 0; k < cols; ++k)
+        points.push_back(uint8_t(k % int64_t(menu.size())));
+    ColumnWeights weights = ColumnWeights::make(rows, cols, points, menu);
+    weights.rawDtype = DType::F16;
+    kernels::ColumnScratch scratch;
+    for (int64_t k = 0; k < cols; ++k) {
+        const auto values = gaussian(size_t(rows), uint32_t(100 + k));
+        const ColumnClass& columns = weights.classAt(k);
+        if (columns.kind == PointKind::Raw) {
+            auto& raw = weights.raw[size_t(k)];
+            raw.resize(size_t(rows));
+            kernels::floatToHalf(values, raw);
+            continue;
+        }
+        const auto code = kernels::fitColumn(values, columns.kind, columns.bits, scratch);
+        weights.setCode(k, code);
+        kernels::assignColumn(values, code, weights.columnCodes(k));
+        std::vector<uint32_t> outliers(columns.outliers);
+        kernels::chooseOutliers(values, int(columns.outliers), scratch, outliers);
+        weights.outlierRow[size_t(k)] = outliers;
+        for (const uint32_t row : outliers)
+            weights.outlierVal[size_t(k)].push_back(
+                kernels::floatToHalf(values[row] - code.value(weights.columnCodes(k)[row])));
+    }
+    const auto packed = pack(weights);
+    TensorsBySuffix tensors;
+    for (const PackedTensor& tensor : packed) {
+        TensorInfo info;
+        info.name = "layer." + tensor.suffix;
+        info.dtype = tensor.dtype;
+        info.shape = tensor.shape;
+        info.end = tensor.bytes.size();
+        tensors[tensor.suffix] = {info, tensor.bytes};
+    }
+    const ColumnWeights back = unpackColumn("layer", rows, cols, tensors);
+    std::vector<float> before(size_t(rows * cols)), after(size_t(rows * cols));
+    weights.dequantize(before, 1);
+    back.dequantize(after, 2);
+    require(before == after, "a packed layer reads back differently");
+    return fmt::format("{} columns of every kind of the menu", cols);
+}
+
+std::string tokenizer(TokenizerForm form) {
+    const auto vectors = readJsonFile(resourcesFolder() / "selftest" / "tokenizer_vectors.json");
+    const auto tokenizer = loadTokenizer(sampleModelFolder(), form);
+    size_t ids = 0;
+    for (const auto& row : vectors.at("texts")) {
+        const auto text = row.at("text").get<std::string>();
+        const auto expected = row.at("ids").get<std::vector<int32_t>>();
+        require(tokenizer->encode(text) == expected, "other ids for " + row.at("text").dump());
+        StreamDecoder stream(*tokenizer);
+        std::string decoded;
+        for (const int32_t id : expected)
+            decoded += stream.push(id);
+        decoded += stream.finish();
+        require(decoded == tokenizer->decode(expected),
+                "streamed text differs for " + row.at("text").dump());
+        ids += expected.size();
+    }
+    return fmt::format("{} texts, {} ids as SentencePiece gives them", vectors.at("texts").size(),
+                       ids);
+}
+
+std::string allocation() {
+    // Three columns, every choice tried: the allocator's answer at each hull point is the best
+    // there is.
+    Menu menu;
+    for (const OperatingPoint& point : defaultMenu())
+        if (point.outlierFraction == 0 && point.kind != PointKind::Raw) menu.push_back(point);
+    constexpr int64_t rows = 64, cols = 3;
+    kernels::ColumnScratch scratch;
+    std::vector<float> sse, conditional{1.0f, 0.3f, 2.0f};
+    for (int64_t k = 0; k < cols; ++k) {
+        const auto weights = gaussian(size_t(rows), uint32_t(7 + k));
+        for (const OperatingPoint& point : menu) {
+            double error = 0;
+            kernels::fitColumn(weights, point.kind, point.bits, scratch, nullptr, &error);
+            sse.push_back(float(error));
+        }
+    }
+    const LayerCurves layer{"layer", rows, cols, 0.5, conditional, sse};
+    const Allocator allocator({layer}, menu, defaultAllowed(menu));
+    const size_t n = menu.size();
+    int budgets = 0;
+    for (int64_t budget = allocator.minBits(); budget <= allocator.maxBits();
+         budget += 64, ++budgets) {
+        const Allocation found = allocator.allocate(budget);
+        require(found.bits <= budget, fmt::format("{} bits of {}", found.bits, budget));
+        for (size_t choice = 0; choice < n * n * n; ++choice) {
+            const Allocation other = allocator.evaluate(
+                {uint8_t(choice % n), uint8_t(choice / n % n), uint8_t(choice / n / n)}, {layer});
+            require(other.bits > found.bits || other.distortion >= found.distortion * (1 - 1e-9),
+                    fmt::format("at {} bits a better choice was missed", found.bits));
+        }
+    }
+    return fmt::format("{} budgets against all {} choices", budgets, n * n * n);
+}
+
+fs::path goldenFolder() {
+    return resourcesFolder() / "selftest" / "llama2-gqa";
+}
+
+std::vector<float> goldenLogits() {
+    const auto golden = SafetensorsFile::open(goldenFolder() / "golden.safetensors");
+    const auto bytes = golden->data(golden->require("logits"));
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+}
+
+std::vector<float> logitsOf(Context& context, const ModelWeights& model) {
+    const TokenWindows rows =
+        windowsFromIds(goldenFolder() / "golden.safetensors", model.config().vocab, 0);
+    std::vector<float> logits(size_t(rows.count * rows.length * model.config().vocab));
+    NoProgress progress;
+    computeLogits(
+        model, rows, context.compute(),
+        [&](int64_t row, std::span<const float> values) {
+            std::copy(values.begin(), values.end(),
+                      logits.begin() + std::ptrdiff_t(size_t(row) * values.size()));
+        },
+        progress);
+    return logits;
+}
+
+double largestDifference(const std::vector<float>& a, const std::vector<float>& b) {
+    require(a.size() == b.size(), fmt::format("{} values in place of {}", a.size(), b.size()));
+    double largest = 0;
+    for (size_t i = 0; i < a.size(); ++i) {
+        const double difference = std::fabs(double(a[i]) - double(b[i]));
+        require(!std::isnan(difference), "a value is not a number");
+        largest = std::max(largest, difference);
+    }
+    return largest;
+}
+
+std::string forward(Context& context) {
+    context.startEngine();
+    const auto model = openWeights(goldenFolder().string());
+    const double difference = largestDifference(logitsOf(context, *model), goldenLogits());
+    require(difference <= 1e-4,
+            fmt::format("logits differ from transformers' by {:.2e}", difference));
+    return fmt::format("logits within {:.1e} of transformers'", difference);
+}
+
+std::string greedy(Context& context) {
+    context.startEngine();
+    const auto golden = SafetensorsFile::open(goldenFolder() / "golden.safetensors");
+    const auto bytes = golden->data(golden->require("greedy_ids"));
+    std::vector<int32_t> expected(bytes.size() / sizeof(int32_t));
+    std::memcpy(expected.data(), bytes.data(), bytes.size());
+    constexpr size_t given = 16;
+    TextModel model(openWeights(goldenFolder().string()), context.compute());
+    GenerateOptions options;
+    options.maxTokens = int64_t(expected.size() - given);
+    options.stopAtEos = false;
+    NoProgress progress;
+    const auto generation = generate(
+        model, nullptr, std::span(expected).first(given), options,
+        [](const GeneratedToken&) { return true; }, progress);
+    require(std::equal(generation.ids.begin(), generation.ids.end(), expected.begin() + given,
+                       expected.end()),
+            "greedy decoding through the cache continues differently");
+    return fmt::format("{} tokens as transformers continues", options.maxTokens);
+}
+
+/// Calibrates, plans, quantizes, verifies, reads, exports the tiny model in a scratch folder.
+std::string endToEnd(Context& context) {
+    const fs::path scratch =
+        fs::temp_directory_path() / fmt::format("bitloom-selftest-{}", ::getpid());
+    struct Remove {
+        fs::path path;
+        ~Remove() {
+            std::error_code ignored;
+            fs::remove_all(path, ignored);
+        }
+    } remove{scratch};
+    fs::create_directories(scratch);
+    context.startEngine();
+    NoProgress progress;
+    const auto model = Checkpoint::open(goldenFolder().string());
+    CalibrateOptions calibration;
+    calibration.windows =
+        windowsFromIds(goldenFolder() / "golden.safetensors", model->config().vocab, 0);
+    calibration.cache = scratch / "cache";
+    calibration.compute = context.compute();
+    const auto statistics = Statistics::open(calibrate(model, calibration, progress).statistics);
+
+    QuantizeOptions options = quantizeOptions(context, {});
+    const Planner planner(*model, statistics, {});
+    options.plan = planner.forBits(std::ceil(planner.minBits() * 2) / 2 + 1, options);
+    const CheckpointLayout layout(*model, checkpointSpec(*model, *statistics, options, progress));
+    const fs::path out = scratch / "out";
+    CheckpointWriter::Options how;
+    how.fingerprint = quantizeFingerprint(*model, *statistics, options);
+    {
+        CheckpointWriter writer(out, *model, layout, how);
+        quantize(model, *statistics, options, writer, progress);
+        writer.finish(layout.spec().recipe, progress);
+    }
+    int64_t bytes = 0;
+    for (const auto& entry : fs::directory_iterator(out))
+        bytes += int64_t(entry.file_size());
+    require(
+        bytes == layout.totalBytes(),
+        fmt::format("{} bytes were written where {} were predicted", bytes, layout.totalBytes()));
+    const auto quantized = QuantizedCheckpoint::open(out);
+    require(quantized->verify(1, progress).empty(), "the checkpoint does not verify");
+
+    QuantizeReport report;
+    const auto inMemory = quantizeInMemory(model, *statistics, options, report, progress);
+    const auto logits = logitsOf(context, *weightsOf(quantized));
+    require(largestDifference(logits, logitsOf(context, *inMemory)) <= 1.0,
+            "the checkpoint and the same quantization in memory have nothing in common");
+    exportHuggingFace(*quantized, DType::F32, scratch / "hf", context.compute(), progress);
+    const double exported =
+        largestDifference(logits, logitsOf(context, *openWeights((scratch / "hf").string())));
+    require(exported <= 1e-4,
+            fmt::format("the exported model's logits differ by {:.2e}", exported));
+    return fmt::format("{:.2f} bits per weight, {} as predicted, verified, exported within {:.1e}",
+                       layout.parts().bitsPerWeight(), formatBytes(bytes), exported);
+}
+
+void runSelftest(Context& context) {
+    if (context.common.device == "cuda")
+        throw Error(
+            "this build of Bitloom has no CUDA device code: there is nothing to check on a GPU",
+            "Run `bitloom selftest --device cpu`.");
+    struct Check {
+        const char* name;
+        std::function<std::string()> run;
+    };
+    const std::vector<Check> checks = {
+        {"16-bit floating point", halfRoundTrip},
+        {"hashes", hashing},
+        {"packing of codes", packing},
+        {"tables and grids of columns", columnFits},
+        {"stored layer, packed and read", columnRoundTrip},
+        {"tokenizer.model", [] { return tokenizer(TokenizerForm::SentencePiece); }},
+        {"tokenizer.json", [] { return tokenizer(TokenizerForm::Json); }},
+        {"allocation of bits", allocation},
+        {"forward pass", [&] { return forward(context); }},
+        {"generation with a cache", [&] { return greedy(context); }},
+        {"calibrate, plan, quantize, export", [&] { return endToEnd(context); }},
+    };
+    Console& console = context.console;
+    Json list = Json::array();
+    int failed = 0;
+    JobProgress progress(console, "selftest");
+    for (size_t i = 0; i < checks.size(); ++i) {
+        progress.report(double(i) / double(checks.size()), checks[i].name);
+        progress.check();
+        std::string detail;
+        bool ok = true;
+        try {
+            detail = checks[i].run();
+        } catch (const Wrong& wrong) {
+            ok = false;
+            detail = wrong.what;
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::Cancelled) throw;
+            ok = false;
+            detail = error.what();
+        }
+        failed += !ok;
+        console.setStatusLine({});
+        console.print(
+            fmt::format("{}  {:<34} {}", ok ? "ok    " : "FAILED", checks[i].name, detail));
+        console.event(
+            {{"event", "check"}, {"name", checks[i].name}, {"ok", ok}, {"detail", detail}});
+        list.push_back({{"name", checks[i].name}, {"ok", ok}, {"detail", detail}});
+    }
+    if (failed)
+        throw Error(fmt::format("{} of {} checks failed", failed, checks.size()),
+                    "Please report this with the lines above and the kind of machine.");
+    console.print(fmt::format("\nAll {} checks passed on the cpu in {}.", checks.size(),
+                              formatDuration(progress.seconds())));
+    Json fields = {{"checks", list}, {"failed", failed}, {"seconds", progress.seconds()}};
+    fields.update(machineFields(context));
+    console.result("selftest", fields);
+}
+
+} // namespace
+
+void addSelftest(CLI::App& app, Context& context) {
+    addCommand(app, context, "selftest", "Check that this build computes correctly on this machine",
+               [&context] { runSelftest(context); });
+}
+
+} // namespace bitloom::cli

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "app/cli/planning.h"
+
+#include "core/base/log.h"
+#include "core/base/units.h"
+#include "core/format/layout.h"
+#include "core/text/tokenizer.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace bitloom::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t defaultSequences = 128, defaultLength = 2048;
+
+/// Window length and count where the user named none. Models that hold less than the default window
+/// get half of what they hold, as they were trained on such texts, and as many windows as make up
+/// for it.
+struct WindowShape {
+    int64_t length = defaultLength, sequences = defaultSequences;
+};
+
+WindowShape windowShape(Context& context, const ModelConfig& config,
+                        const CalibrationInput& input) {
+    WindowShape shape;
+    const int64_t holds = config.maxPositions;
+    if (input.length > 0) {
+        shape.length = input.length;
+        if (shape.length > holds) {
+            context.console.note(fmt::format("--length {} is more than the {} positions of this "
+                                             "model; {} are used",
+                                             input.length, holds, holds));
+            shape.length = holds;
+        }
+    } else if (holds < defaultLength) {
+        shape.length = std::max<int64_t>(2, holds / 2);
+        shape.sequences = (defaultSequences * defaultLength + shape.length - 1) / shape.length;
+    }
+    if (input.sequences > 0) shape.sequences = input.sequences;
+    return shape;
+}
+
+TokenWindows windowsOfIds(const Checkpoint& model, const CalibrationInput& input,
+                          const WindowShape& shape) {
+    const fs::path file = input.text.ids;
+    int64_t length = shape.length;
+    if (input.length == 0) {
+        // Rows that somebody prepared stay as they are where the model can hold them.
+        const auto ids = SafetensorsFile::open(file);
+        const TensorInfo& tensor = ids->require("input_ids");
+        if (tensor.shape.size() == 2)
+            length = std::min(tensor.shape[1], model.config().maxPositions);
+        else if (tensor.elements() < length)
+            length = tensor.elements();
+    }
+    return windowsFromIds(file, model.config().vocab, length, input.sequences);
+}
+
+std::vector<fs::path> paths(const std::vector<std::string>& names) {
+    return {names.begin(), names.end()};
+}
+
+} // namespace
+
+TokenWindows calibrationWindows(Context& context, const Checkpoint& model,
+                                const CalibrationInput& input) {
+    const WindowShape shape = windowShape(context, model.config(), input);
+    if (!input.text.ids.empty()) return windowsOfIds(model, input, shape);
+
+    std::vector<fs::path> files = paths(input.text.texts);
+    if (!hasTokenizer(model.folder()))
+        throw Error("'" + model.folder().string() + "' has no tokenizer, so text cannot be used",
+                    "Give ready token ids with --ids FILE (safetensors, I32 input_ids), or put "
+                    "tokenizer.json or tokenizer.model into the folder.");
+    if (files.empty()) {
+        const fs::path beside = model.folder() / "calibration.txt";
+        std::error_code ignored;
+        const bool own = fs::is_regular_file(beside, ignored);
+        files = {own ? beside : sampleModelFolder() / "calibration.txt"};
+        context.console.note(fmt::format(
+            "calibrating on {} ({}); --text chooses another text",
+            own ? "the model's own calibration.txt" : "the bundled text", files[0].string()));
+    }
+    std::string source;
+    for (const fs::path& file : files)
+        source += (source.empty() ? "" : ", ") + file.filename().string();
+    const auto tokenizer = loadTokenizer(model.folder());
+    TokenWindows windows =
+        windowsFromText(*tokenizer, readTexts(files), source, shape.length, shape.sequences);
+    if (windows.count < shape.sequences && input.sequences > 0)
+        context.console.note(fmt::format("the text fills {} windows of {} tokens, not {}",
+                                         windows.count, windows.length, shape.sequences));
+    return windows;
+}
+
+CalibrationReport runCalibration(Context& context, std::shared_ptr<const Checkpoint> model,
+                                 const CalibrationInput& input, bool force) {
+    CalibrateOptions options;
+    options.windows = calibrationWindows(context, *model, input);
+    options.cache = context.cache();
+    options.compute = context.compute();
+    options.force = force;
+    context.startEngine();
+    JobProgress progress(context.console, "calibrating",
+                         {double(options.windows.count * options.windows.length), "tokens"});
+    CalibrationReport report;
+    try {
+        report = calibrate(model, options, progress);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::Cancelled) throw;
+        throw Error(ErrorCode::Cancelled, "cancelled; finished layers are kept",
+                    "The same command goes on where this one stopped.");
+    }
+    for (const std::string& warning : report.warnings)
+        context.console.warn(warning);
+    return report;
+}
+
+std::shared_ptr<const Statistics> obtainStatistics(Context& context,
+                                                   std::shared_ptr<const Checkpoint> model,
+                                                   const CalibrationInput& input,
+                                                   const std::string& wanted) {
+    Console& console = context.console;
+    if (!input.stats.empty()) {
+        auto statistics = Statistics::open(input.stats);
+        if (statistics->recipe().modelFingerprint != model->fingerprint())
+            throw Error(
+                fmt::format("the statistics '{}' are of another model ({})", input.stats,
+                            statistics->modelName()),
+                fmt::format("Calibrate this one: bitloom calibrate {}", model->folder().string()));
+        return statistics;
+    }
+    if (!input.text.given()) {
+        const auto cached = findCachedStatistics(context.cache(), model->fingerprint());
+        std::shared_ptr<const Statistics> newest;
+        for (const fs::path& path : cached) {
+            std::shared_ptr<const Statistics> statistics;
+            try {
+                statistics = Statistics::open(path);
+            } catch (const Error& error) {
+                console.warn(fmt::format("cached statistics are passed over: {}", error.what()));
+                continue;
+            }
+            const bool match = !wanted.empty() && statistics->recipe().fingerprint() == wanted;
+            if (!newest || match) newest = statistics;
+            if (match || wanted.empty()) break;
+        }
+        if (newest) {
+            if (!wanted.empty() && newest->recipe().fingerprint() != wanted)
+                console.warn("the statistics that the plan was made from are not in the cache; the "
+                             "newest of this model are used");
+            // Asked for explicitly, other windows than the cached ones must not be ignored.
+            const auto& recipe = newest->recipe();
+            const bool fits = (input.sequences == 0 || recipe.sequences == input.sequences) &&
+                              (input.length == 0 || recipe.length == input.length);
+            if (fits) {
+                console.note(fmt::format("using cached statistics of {}", describe(*newest)));
+                return newest;
+            }
+        }
+    }
+    const CalibrationReport report = runCalibration(context, model, input, false);
+    auto statistics = Statistics::open(report.statistics);
+    console.note(fmt::format("{} statistics of {}", report.cached ? "using cached" : "calibrated:",
+                             describe(*statistics)));
+    return statistics;
+}
+
+Planner::Planner(const Checkpoint& model, std::shared_ptr<const Statistics> statistics,
+                 std::vector<Pin> pins)
+    : m_model(model), m_statistics(std::move(statistics)), m_pins(std::move(pins)),
+      m_curves(curvesOf(*m_statistics)),
+      m_allocator(m_curves, m_statistics->menu(), defaultAllowed(m_statistics->menu()),
+                  m_statistics->sortedSegments()) {
+    if (!m_pins.empty())
+        m_allocator.setLimits(limitsOf(m_pins, m_curves, m_statistics->menu()), m_curves);
+}
+
+double Planner::minBits() const {
+    return double(m_allocator.minBits()) / double(m_allocator.weights());
+}
+
+double Planner::maxBits() const {
+    return double(m_allocator.maxBits()) / double(m_allocator.weights());
+}
+
+Plan Planner::plan(const Budget& budget, const QuantizeOptions& options) const {
+    switch (budget.kind) {
+    case Budget::Kind::Bits:
+        return forBits(budget.value, options);
+    case Budget::Kind::Size:
+        return finish(withinSize(std::llround(budget.value), options), budget, options);
+    case Budget::Kind::Perplexity:
+        return finish(withinPerplexity(budget.value, options), budget, options);
+    }
+    throw Error("unknown kind of budget");
+}
+
+Plan Planner::forBits(double bits, const QuantizeOptions& options) const {
+    const double weights = double(m_allocator.weights());
+    // Rounded so that the figure printed is itself accepted.
+    const double low = std::ceil(minBits() * 1000) / 1000,
+                 high = std::floor(maxBits() * 1000) / 1000;
+    const char* under = m_pins.empty() ? "for this model" : "under these pins";
+    if (bits < low && std::floor(bits * weights) < double(m_allocator.minBits()))
+        throw Error(ErrorCode::Usage,
+                    fmt::format("{:g} bits per weight are not enough {}", bits, under),
+                    fmt::format("The nearest possible budget is --bits {:.3f}{}.", low,
+                                m_pins.empty() ? "" : "; or pin fewer columns"));
+    if (bits > high && bits * weights > double(m_allocator.maxBits()))
+        throw Error(ErrorCode::Usage,
+                    fmt::format("{:g} bits per weight are more than can be used {}", bits, under),
+                    fmt::format("The nearest possible budget is --bits {:.3f}.", high));
+    return finish(m_allocator.allocate(int64_t(std::floor(bits * weights))),
+                  {Budget::Kind::Bits, bits}, options);
+}
+
+Plan Planner::finish(const Allocation& allocation, const Budget& budget,
+                     const QuantizeOptions& options) const {
+    Plan plan = makePlan(allocation, m_curves, m_statistics->menu(), budget, m_pins);
+    plan.model = m_model.fingerprint();
+    plan.statistics = m_statistics->recipe().fingerprint();
+    plan.predicted = predictionOf(plan, *m_statistics, options);
+    return plan;
+}
+
+int64_t Planner::folderBytes(const Allocation& allocation, const QuantizeOptions& options) const {
+    QuantizeOptions full = options;
+    full.plan = finish(allocation, {Budget::Kind::Size, 0}, options);
+    NoProgress progress;
+    return predictSize(m_model, checkpointSpec(m_model, *m_statistics, full, progress)).totalBytes;
+}
+
+Allocation Planner::withinSize(int64_t bytes, const QuantizeOptions& options) const {
+    int64_t low = m_allocator.minBits(), high = m_allocator.maxBits();
+    Allocation best = m_allocator.allocate(low);
+    const int64_t least = folderBytes(best, options);
+    if (least > bytes)
+        throw Error(
+            ErrorCode::Usage,
+            fmt::format("{} ({} bytes) are not enough for this model{}", formatBytes(bytes),
+                        formatCount(bytes), m_pins.empty() ? "" : " under these pins"),
+            fmt::format("The nearest possible budget is --size {}{}.", least,
+                        options.head == HeadStorage::Keep ? "; --head 8 saves some more" : ""));
+    Allocation top = m_allocator.allocate(high);
+    if (folderBytes(top, options) <= bytes) return top;
+    // Everything but the columns' bits hardly depends on the plan, so the first guess is nearly
+    // right; the bracket then closes until no segment lies inside it.
+    int64_t guess = low + (bytes - least) * 8;
+    while (best.bits < top.bits && high - low > 1) {
+        guess = std::clamp(guess, low + 1, high - 1);
+        Allocation tried = m_allocator.allocate(guess);
+        const int64_t size = folderBytes(tried, options);
+        if (size <= bytes) {
+            low = guess;
+            best = std::move(tried);
+            // Just above what is surely spare; else halve.
+            const int64_t step = (bytes - size) * 8 + 8;
+            guess = step < (high - low) / 2 ? low + step : low + (high - low) / 2;
+        } else {
+            high = tried.bits; // all budgets from there on give at least this allocation
+            top = std::move(tried);
+            const int64_t step = (size - bytes) * 8;
+            guess = step < (high - low) / 2 ? high - step : low + (high - low) / 2;
+        }
+    }
+    return best;
+}
+
+Allocation Planner::withinPerplexity(double relative, const QuantizeOptions& options) const {
+    const double wanted = std::log1p(relative), weights = double(m_allocator.weights());
+    const auto predicted = [&](const Allocation& allocation) {
+        Plan plan;
+        plan.bits = allocation.bits;
+        plan.distortion = allocation.distortion;
+        plan.layers.push_back({"all", 1, int64_t(weights), {}});
+        return predictionOf(plan, *m_statistics, options).deltaNll;
+    };
+    int64_t low = m_allocator.minBits(), high = m_allocator.maxBits();
+    Allocation best = m_allocator.allocate(high);
+    if (const double least = predicted(best); least > wanted)
+        throw Error(ErrorCode::Usage,
+                    fmt::format("an increase of perplexity of at most {:g} % is not within reach{}",
+                                relative * 100, m_pins.empty() ? "" : " under these pins"),
+                    fmt::format("The nearest possible budget is --max-ppl +{:.4f}%.",
+                                std::ceil(std::expm1(least) * 1e6) / 1e4));
+    if (Allocation cheapest = m_allocator.allocate(low); predicted(cheapest) <= wanted)
+        return cheapest;
+    while (high - low > 1) {
+        const int64_t middle = low + (high - low) / 2;
+        Allocation tried = m_allocator.allocate(middle);
+        if (predicted(tried) <= wanted) {
+            high = std::min(middle, tried.bits);
+            best = std::move(tried);
+        } else {
+            low = middle;
+        }
+    }
+    return best;
+}
+
+std::vector<Pin> parsePins(const BudgetInput& input) {
+    std::vector<Pin> pins;
+    for (const std::string& text : input.pins)
+        pins.push_back(Pin::parse(text));
+    return pins;
+}
+
+Budget parseBudget(const BudgetInput& input) {
+    if (!input.tokensPerSecond.empty())
+        throw Error(ErrorCode::Usage,
+                    "--tokens-per-second needs a table of kernel times, which this version of "
+                    "Bitloom cannot measure yet",
+                    "Budget by --bits, --size or --max-ppl.");
+    if (input.given() > 1)
+        throw Error(ErrorCode::Usage, "more than one budget was given",
+                    "Choose one of --bits, --size and --max-ppl.");
+    if (input.given() == 0)
+        throw Error(ErrorCode::Usage, "no budget was given",
+                    "Say how large the result may be: --bits 3.0, --size 2.6GiB or --max-ppl +2%.");
+    if (!input.maxPpl.empty()) return {Budget::Kind::Perplexity, parseRelative(input.maxPpl)};
+    if (!input.size.empty()) return {Budget::Kind::Size, double(parseSize(input.size))};
+    if (!(*input.bits > 0) || !std::isfinite(*input.bits))
+        throw Error(ErrorCode::Usage, fmt::format("--bits {:g} is not a budget", *input.bits),
+                    "Give bits per weight, such as 3.0.");
+    return {Budget::Kind::Bits, *input.bits};
+}
+
+Prediction predictionOf(const Plan& plan, const Statistics& statistics,
+                        const QuantizeOptions& options) {
+    const MethodStage stage = options.polishSteps > 0     ? MethodStage::Polish
+                              : options.descentPasses > 0 ? MethodStage::CoordinateDescent
+                                                          : MethodStage::Gptq;
+    return Predictor(stage).predict(plan.distortion, plan.bitsPerWeight(), statistics.nllFp(),
+                                    statistics.recipe().source);
+}
+
+std::string describe(const Statistics& statistics) {
+    const CalibrationRecipe& recipe = statistics.recipe();
+    return fmt::format("{}, {} windows of {}", recipe.source.empty() ? "ids" : recipe.source,
+                       recipe.sequences, recipe.length);
+}
+
+namespace {
+
+struct WidthShare {
+    int64_t columns = 0, weights = 0;
+};
+
+/// By width, widest first; with the number of columns and weights.
+std::map<int, WidthShare, std::greater<>> widthsOf(const Plan& plan) {
+    std::map<int, WidthShare, std::greater<>> widths;
+    for (const Plan::Layer& layer : plan.layers)
+        for (const uint8_t point : layer.points) {
+            WidthShare& share = widths[plan.menu[point].bits];
+            ++share.columns;
+            share.weights += layer.rows;
+        }
+    return widths;
+}
+
+std::string partLine(const SizeParts& parts) {
+    const std::pair<const char*, int64_t> named[] = {
+        {"codes", parts.codes},    {"padding", parts.padding}, {"tables", parts.tables},
+        {"scales", parts.scales},  {"classes", parts.classes}, {"outliers", parts.outliers},
+        {"raw columns", parts.raw}};
+    std::string text;
+    for (const auto& [name, bytes] : named)
+        if (bytes > 0)
+            text += fmt::format("{}{} {:.3f}", text.empty() ? "" : ", ", name,
+                                8.0 * double(bytes) / double(parts.linearWeights));
+    return text;
+}
+
+} // namespace
+
+std::string planReport(const Plan& plan, const SizeParts& parts, const Statistics& statistics) {
+    const auto widths = widthsOf(plan);
+    int64_t columns = 0, largest = 1;
+    for (const auto& [bits, share] : widths) {
+        columns += share.columns;
+        largest = std::max(largest, share.columns);
+    }
+    std::vector<std::vector<std::string>> rows{{"bits", "columns", "share", ""}};
+    for (const auto& [bits, share] : widths)
+        rows.push_back({std::to_string(bits), formatCount(share.columns),
+                        fmt::format("{:.1f} %", 100.0 * double(share.columns) / double(columns)),
+                        bar(double(share.columns) / double(largest), 32)});
+    std::string text = table(rows, "rrrl") + "\n\n";
+
+    const Prediction& p = plan.predicted;
+    std::vector<std::vector<std::string>> facts;
+    facts.push_back(
+        {"bits per weight", fmt::format("{:.4f} ({})", parts.bitsPerWeight(), partLine(parts))});
+    facts.push_back({"block layers", formatBytes(parts.linearBytes)});
+    facts.push_back({"embedding and head", formatBytes(parts.embeddingAndHead)});
+    facts.push_back({"everything else", formatBytes(parts.otherTensors + parts.headersAndFiles)});
+    facts.push_back({"whole folder", fmt::format("{} ({} bytes)", formatBytes(parts.totalBytes),
+                                                 formatCount(parts.totalBytes))});
+    facts.push_back(
+        {"predicted ΔNLL", fmt::format("{:.4f} ({:.4f} to {:.4f})", p.deltaNll, p.low, p.high)});
+    if (p.nll > 0) {
+        const double fp = p.nll - p.deltaNll;
+        facts.push_back({"predicted perplexity",
+                         fmt::format("{:.3f} ({:.3f} to {:.3f}), +{:.2f} % over FP16's {:.3f}",
+                                     std::exp(p.nll), std::exp(fp + p.low), std::exp(fp + p.high),
+                                     100 * std::expm1(p.deltaNll), std::exp(fp))});
+        facts.push_back({"on", describe(statistics)});
+    }
+    return text + table(facts, "ll", false);
+}
+
+Json planFields(const Plan& plan, const SizeParts& parts, const Statistics& statistics) {
+    Json widths = Json::object();
+    for (const auto& [bits, share] : widthsOf(plan))
+        widths[std::to_string(bits)] = {{"columns", share.columns}, {"weights", share.weights}};
+    const Prediction& p = plan.predicted;
+    return {{"bits_per_weight", parts.bitsPerWeight()},
+            {"predicted_bytes", parts.totalBytes},
+            {"predicted_delta_nll", p.deltaNll},
+            {"predicted_delta_nll_low", p.low},
+            {"predicted_delta_nll_high", p.high},
+            {"predicted_nll", p.nll > 0 ? Json(p.nll) : Json()},
+            {"predicted_on", describe(statistics)},
+            {"statistics", statistics.path().string()},
+            {"widths", widths}};
+}
+
+} // namespace bitloom::cli
