@@ -43,11 +43,13 @@ public:
                         fmt::format("The pin's pattern '{}' is no regular expression: {} (at {}).",
                                     text, message(error), offset));
         m_match.reset(pcre2_match_data_create_from_pattern(m_code.get(), nullptr));
-        if (!m_match) throw std::bad_alloc();
+        m_limits.reset(pcre2_match_context_create(nullptr));
+        if (!m_match || !m_limits) throw std::bad_alloc();
+        pcre2_set_match_limit(m_limits.get(), 1'000'000); // a slow pattern is an error, not a wait
     }
     bool foundIn(const std::string& subject) const {
         const int found = pcre2_match(m_code.get(), reinterpret_cast<PCRE2_SPTR>(subject.data()),
-                                      subject.size(), 0, 0, m_match.get(), nullptr);
+                                      subject.size(), 0, 0, m_match.get(), m_limits.get());
         if (found < 0 && found != PCRE2_ERROR_NOMATCH)
             throw Error(ErrorCode::Usage,
                         fmt::format("The pin's pattern '{}' could not be searched in '{}': {}.",
@@ -64,10 +66,12 @@ private:
     struct Free {
         void operator()(pcre2_code* code) const { pcre2_code_free(code); }
         void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+        void operator()(pcre2_match_context* limits) const { pcre2_match_context_free(limits); }
     };
     std::string m_text;
     std::unique_ptr<pcre2_code, Free> m_code;
     std::unique_ptr<pcre2_match_data, Free> m_match;
+    std::unique_ptr<pcre2_match_context, Free> m_limits;
 };
 
 bool parseNumber(std::string_view& text, int64_t& number) {

@@ -89,6 +89,16 @@ void SegmentList::walk(std::span<const uint8_t> start) {
             ++uses[l * menuSize + map.costs(l).classOf[start[size_t(k)]]];
         }
 
+    // Costs and classes of a shape side by side, to be read in one go.
+    struct PointCost {
+        int64_t bits;
+        uint32_t classOf;
+    };
+    std::vector<PointCost> pointCosts;
+    for (const MenuCosts& shape : map.shapes)
+        for (size_t p = 0; p < menuSize; ++p)
+            pointCosts.push_back({shape.bits[p], shape.classOf[p]});
+
     Cursor cursor;
     int64_t bits = map.storedBits(start), least = 0;
     double gained = 0;
@@ -117,15 +127,15 @@ void SegmentList::walk(std::span<const uint8_t> start) {
         const uint32_t layer = word >> Segment::pointBits;
         const uint32_t from = word & ((1u << Segment::pointBits) - 1), to = segment.point();
         word = layer << Segment::pointBits | to;
-        const MenuCosts& costs = map.shapes[map.shapeOf[layer]];
-        const int64_t cost = costs.bits[to] - costs.bits[from];
+        const PointCost* const costs = &pointCosts[map.shapeOf[layer] * menuSize];
+        const int64_t cost = costs[to].bits - costs[from].bits;
         slope = segment.slope();
         gained += double(slope) * double(cost);
         bits += cost;
         ++m_steps;
         uint32_t* const layerUses = &uses[layer * menuSize];
-        const int64_t gone = --layerUses[costs.classOf[from]] == 0;
-        const int64_t come = layerUses[costs.classOf[to]]++ == 0;
+        const int64_t gone = --layerUses[costs[from].classOf] == 0;
+        const int64_t come = layerUses[costs[to].classOf]++ == 0;
         if (gone != come) {
             bits += (come - gone) * classBits;
             m_events.push_back({m_steps, (come - gone) * classBits});
@@ -172,25 +182,26 @@ void SegmentList::rebuild(std::vector<Segment> extra, std::vector<uint64_t> mask
         walk<true>(start);
 }
 
-template<bool limited>
-void SegmentList::advance(Cursor& cursor, int64_t steps, std::vector<uint8_t>& points) const {
-    Segment segment;
-    for (int64_t i = 0; i < steps && next<limited>(cursor, segment); ++i)
-        points[segment.column()] = uint8_t(segment.point());
-}
-
-void SegmentList::advance(Cursor& cursor, int64_t steps, std::vector<uint8_t>& points) const {
-    if (m_masked.empty())
-        advance<false>(cursor, steps, points);
-    else
-        advance<true>(cursor, steps, points);
+// The two lists hold different columns, so each can be replayed by itself.
+void SegmentList::replay(Cursor from, Cursor to, std::vector<uint8_t>& points) const {
+    if (m_masked.empty()) {
+        for (uint32_t i = from.base; i < to.base; ++i)
+            points[m_base[i].column()] = uint8_t(m_base[i].point());
+        return;
+    }
+    for (uint32_t i = from.base; i < to.base; ++i) {
+        const uint32_t column = m_base[i].column();
+        uint8_t& point = points[column];
+        point = isMasked(column) ? point : uint8_t(m_base[i].point()); // chosen, not branched on
+    }
+    for (uint32_t i = from.extra; i < to.extra; ++i)
+        points[m_extra[i].column()] = uint8_t(m_extra[i].point());
 }
 
 std::vector<uint8_t> SegmentList::pointsAt(size_t block) const {
     const size_t checkpoint = block / m_stride;
     std::vector<uint8_t> points = m_checkpoints[checkpoint];
-    Cursor cursor = m_blocks[checkpoint * m_stride].cursor;
-    advance(cursor, int64_t(block - checkpoint * m_stride) * blockLength, points);
+    replay(m_blocks[checkpoint * m_stride].cursor, m_blocks[block].cursor, points);
     return points;
 }
 
@@ -285,8 +296,7 @@ SegmentList::sample(std::span<const int64_t> budgets) const {
     for (int64_t budget : budgets) {
         const size_t block = lastBlockWithin(budget);
         if (block != at) {
-            Cursor cursor = m_blocks[at].cursor;
-            advance(cursor, int64_t(block - at) * blockLength, points);
+            replay(m_blocks[at].cursor, m_blocks[block].cursor, points);
             at = block;
             fresh = false;
         }

@@ -87,9 +87,7 @@ private:
     bool next(Cursor& cursor, Segment& segment) const;
     template<bool limited>
     void walk(std::span<const uint8_t> start);
-    template<bool limited>
-    void advance(Cursor& cursor, int64_t steps, std::vector<uint8_t>& points) const;
-    void advance(Cursor& cursor, int64_t steps, std::vector<uint8_t>& points) const;
+    void replay(Cursor from, Cursor to, std::vector<uint8_t>& points) const;
     bool isMasked(uint32_t column) const { return m_masked[column >> 6] >> (column & 63) & 1; }
 
     std::vector<uint8_t> pointsAt(size_t block) const;

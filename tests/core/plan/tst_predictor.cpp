@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "core/plan/predictor.h"
+
+#include <QtTest>
+
+#include <cmath>
+#include <limits>
+
+using namespace bitloom;
+
+namespace {
+
+bool within(double value, double expected, double relative) {
+    return std::abs(value / expected - 1) <= relative;
+}
+
+} // namespace
+
+class TestPredictor : public QObject {
+    Q_OBJECT
+private slots:
+    void startsWhereStagesWereMeasured_data() {
+        QTest::addColumn<int>("stage");
+        QTest::addColumn<double>("x");
+        QTest::addColumn<double>("measured");
+        QTest::newRow("gptq, coarse") << 0 << 0.1063 << 0.1388;
+        QTest::newRow("gptq, middle") << 0 << 0.0355 << 0.0355;
+        QTest::newRow("gptq, fine") << 0 << 0.0082 << 0.0067;
+        QTest::newRow("descent, coarse") << 1 << 0.1063 << 0.1263;
+        QTest::newRow("descent, middle") << 1 << 0.0293 << 0.0277;
+        QTest::newRow("descent, fine") << 1 << 0.0082 << 0.0070;
+        QTest::newRow("polish, coarse") << 2 << 0.1063 << 0.0857;
+        QTest::newRow("polish, middle") << 2 << 0.0355 << 0.0208;
+    }
+    void startsWhereStagesWereMeasured() {
+        QFETCH(int, stage);
+        QFETCH(double, x);
+        QFETCH(double, measured);
+        const Predictor predictor{MethodStage(stage)};
+        QVERIFY(within(predictor.deltaNll(x, 3), measured, 0.10));
+    }
+    // Straight lines through the logarithms of the stages' figures, fitted by another program.
+    void startsWithTheFittedLine_data() {
+        QTest::addColumn<int>("stage");
+        QTest::addColumn<double>("scale");
+        QTest::addColumn<double>("exponent");
+        QTest::newRow("gptq") << 0 << 1.0021876926965758 << 1.2026122553213339;
+        QTest::newRow("descent") << 1 << 0.950091812742803 << 1.1594479296422329;
+    }
+    void startsWithTheFittedLine() {
+        QFETCH(int, stage);
+        QFETCH(double, scale);
+        QFETCH(double, exponent);
+        const Predictor predictor{MethodStage(stage)};
+        for (double x : {0.5, 0.03, 0.001})
+            QVERIFY(within(predictor.deltaNll(x, 3), scale * 0.03 * std::pow(x / 0.03, exponent),
+                           1e-9));
+    }
+    void laterStagesAreBetter() {
+        for (double x : {0.2, 0.05, 0.01}) {
+            const double gptq = Predictor(MethodStage::Gptq).deltaNll(x, 3);
+            const double descent = Predictor(MethodStage::CoordinateDescent).deltaNll(x, 3);
+            const double polish = Predictor(MethodStage::Polish).deltaNll(x, 3);
+            QVERIFY(polish < descent);
+            QVERIFY(descent < gptq * 1.06);
+        }
+    }
+
+    void risesWithDistortionAndInverts() {
+        Predictor predictor;
+        for (int points = 0; points < 3; ++points) {
+            double last = 0;
+            for (double x = 1e-6; x < 10; x *= 1.7) {
+                const double delta = predictor.deltaNll(x, 3.1);
+                QVERIFY(delta > last);
+                QVERIFY(within(predictor.distortionFor(delta, 3.1), x, 1e-9));
+                last = delta;
+            }
+            predictor.addMeasured({0.04 * (points + 1), 0.07, 2.5 + points});
+        }
+        QCOMPARE(predictor.deltaNll(0, 3), 0.0);
+        QCOMPARE(predictor.distortionFor(0, 3), 0.0);
+        QCOMPARE(predictor.deltaNll(std::nan(""), 3), 0.0);
+    }
+
+    void onePointSetsTheScale() {
+        Predictor predictor;
+        const double start = predictor.deltaNll(0.03, 3);
+        predictor.addMeasured({0.03, 2 * start, 3});
+        QVERIFY(within(predictor.deltaNll(0.03, 3), 2 * start, 1e-9));
+        // All budgets follow the only measurement there is.
+        QVERIFY(within(predictor.deltaNll(0.1, 2.2), 2 * Predictor().deltaNll(0.1, 2.2), 1e-9));
+    }
+    void nearestBudgetCountsMost() {
+        const Predictor plain;
+        Predictor predictor;
+        predictor.addMeasured({0.1, 2.0 * plain.deltaNll(0.1, 2.2), 2.2});
+        predictor.addMeasured({0.01, 0.5 * plain.deltaNll(0.01, 4), 4});
+        const auto scale = [&](double bits) {
+            return predictor.deltaNll(0.03, bits) / plain.deltaNll(0.03, bits);
+        };
+        QVERIFY(within(scale(2.2), 2, 0.01));
+        QVERIFY(within(scale(4), 0.5, 0.01));
+        QVERIFY(within(scale(3.1), 1, 0.01)); // half way: the geometric mean
+        QVERIFY(scale(2.5) > scale(3.0) && scale(3.0) > scale(3.5));
+        // Measured twice at one budget: the mean of the logarithms.
+        predictor.addMeasured({0.1, 8.0 * plain.deltaNll(0.1, 2.2), 2.2});
+        QVERIFY(within(scale(2.2), 4, 0.01));
+    }
+    void uselessPointsAreLeftOut() {
+        Predictor predictor;
+        const double infinity = std::numeric_limits<double>::infinity();
+        for (const MeasuredPoint& point :
+             {MeasuredPoint{0, 0.1, 3}, MeasuredPoint{0.1, 0, 3}, MeasuredPoint{0.1, -0.01, 3},
+              MeasuredPoint{0.1, std::nan(""), 3}, MeasuredPoint{infinity, 0.1, 3},
+              MeasuredPoint{0.1, 0.1, infinity}})
+            predictor.addMeasured(point);
+        QVERIFY(predictor.measured().empty());
+        QCOMPARE(predictor.deltaNll(0.03, 3), Predictor().deltaNll(0.03, 3));
+    }
+
+    void bandBeforeMeasurements() {
+        const Prediction p = Predictor().predict(0.03, 3, 2.0, "text");
+        QVERIFY(within(p.low, 0.6 * p.deltaNll, 1e-9));
+        QVERIFY(within(p.high, 1.6 * p.deltaNll, 1e-9));
+        QCOMPARE(p.nll, 2.0 + p.deltaNll);
+        QCOMPARE(p.on, std::string("text"));
+        QCOMPARE(Predictor().predict(0.03, 3, 0, "").nll, 0.0);
+    }
+    void bandFollowsTheSpread() {
+        const Predictor plain;
+        const auto band = [&](double spread) {
+            Predictor predictor;
+            for (int i = 0; i < 6; ++i)
+                predictor.addMeasured(
+                    {0.02 * (i + 1),
+                     (i % 2 ? spread : 1 / spread) * plain.deltaNll(0.02 * (i + 1), 4 - 0.3 * i),
+                     4 - 0.3 * i});
+            const Prediction p = predictor.predict(0.05, 3, 0, "");
+            return std::pair(p.low / p.deltaNll, p.high / p.deltaNll);
+        };
+        const auto [goodLow, goodHigh] = band(1.01);
+        const auto [badLow, badHigh] = band(2);
+        QVERIFY(goodLow > 0.6 && goodLow < 1 && goodHigh < 1.6 && goodHigh > 1);
+        QVERIFY(badLow < 0.6 && badHigh > 1.6);
+    }
+};
+
+QTEST_APPLESS_MAIN(TestPredictor)
+#include "tst_predictor.moc"
