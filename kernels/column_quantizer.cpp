@@ -356,11 +356,13 @@ double roundEntries(const double* values, const double* counts, int bits, double
                 entries[j] = std::clamp(entries[j], low, low + 127);
         }
     } else if (bits == 4) {
-        // ⌊(t₈+t₉)/2⌋ does not change by the clamping: both lie within 128 of it.
-        const int middle = (int(entries[7]) + int(entries[8])) >> 1;
-        if (entries[0] < middle - 128 || entries[15] > middle + 126)
+        // Clamping can move the middle if the two entries around it are far apart: until it holds.
+        for (;;) {
+            const int middle = (int(entries[7]) + int(entries[8])) >> 1;
+            if (entries[0] >= middle - 128 && entries[15] <= middle + 126) break;
             for (int j = 0; j < count; ++j)
                 entries[j] = std::clamp(entries[j], middle - 128., middle + 126.);
+        }
     }
     double loss = 0;
     for (int j = 0; j < count; ++j) {
@@ -471,6 +473,26 @@ double settleTable(const Column& column, bool lattice, ColumnCode& code) {
     return error;
 }
 
+/// `code` with its error, unless the one that it started from is better.
+template<typename Error>
+double betterOf(const Column& column, ColumnCode& code, double error, const ColumnCode* start,
+                Error errorOf) {
+    if (!start || start->kind != code.kind || start->bits != code.bits) return error;
+    const double before = errorOf(column, *start);
+    if (before < error) {
+        code = *start;
+        return before;
+    }
+    return error;
+}
+
+double storedTableError(const Column& column, const ColumnCode& code) {
+    float values[kMaxTableEntries];
+    Clusters clusters;
+    tableValues(code, values);
+    return valuesError(column, values, code.entries(), clusters);
+}
+
 /// Fewer centroids than entries: the free entries go to the middle of the widest gap around the
 /// middle of the range, where they cost the range limits nothing.
 void spreadEntries(double* means, double* counts, int used, int count) {
@@ -524,7 +546,8 @@ double fitTable(const Column& column, int bits, ColumnScratch& scratch, Partitio
     }
     if (used < count) spreadEntries(means, counts, used, count);
     roundToTable(means, counts, bits, lattice, code);
-    return settleTable(column, lattice, code);
+    const double error = settleTable(column, lattice, code);
+    return betterOf(column, code, error, start, storedTableError);
 }
 
 // ------------------------------------------------------------------------------------------ grids
@@ -750,7 +773,7 @@ double fitGrid(const Column& column, int bits, const ColumnCode* start, ColumnCo
     }
     const bool narrow = bits <= 4;
     AffineStep best;
-    Affine bestGrid;
+    Affine bestGrid, lattice;
     auto descend = [&](Affine grid, int steps) {
         double previous = kInfinity;
         for (int k = 0; k < steps; ++k) {
@@ -795,34 +818,70 @@ double fitGrid(const Column& column, int bits, const ColumnCode* start, ColumnCo
             }
         }
         descend(range(a, b), narrow ? 2 : 1);
-        // A grid of fewer codes may hold the column exactly.
-        const int distinct = countDistinct(column, levels);
-        for (int j = 1; j < bits; ++j)
-            if (distinct <= 1 << j) descend({(high - low) / ((1 << j) - 1), low}, 1);
+        // A lattice of no more values than there are codes is held exactly by a grid of its step.
+        if (countDistinct(column, levels + 1) <= levels) {
+            double gap = high - low;
+            for (size_t i = column.first + 1; i < column.last; ++i)
+                if (column.w[i] != column.w[i - 1])
+                    gap = std::min(gap, double(column.w[i]) - double(column.w[i - 1]));
+            const double steps = std::round((high - low) / gap);
+            if (steps < levels) lattice = {(high - low) / steps, low};
+        }
     }
     descend(best.refit, 10);
 
     double error = kInfinity;
-    AffineStep at = best;
-    if (!std::isfinite(at.error) || at.error == std::numeric_limits<double>::max()) {
-        at.refit = bestGrid;
-        at.meanCode = (levels - 1) / 2.;
-        at.codeVariance = 1;
-    }
-    for (int round = 0; round < 2; ++round) {
-        ColumnCode next = code;
-        roundToGrid(at, next);
-        const double nextError = storedGridError(column, next);
-        if (nextError < error || round == 0) {
-            error = nextError;
-            code = next;
+    auto store = [&](AffineStep at) {
+        for (int round = 0; round < 2; ++round) {
+            ColumnCode next = code;
+            roundToGrid(at, next);
+            const double nextError = storedGridError(column, next);
+            if (nextError < error) {
+                error = nextError;
+                code = next;
+            }
+            const double scale = double(halfToFloat(next.scale));
+            const double zero = double(halfToFloat(next.zero));
+            const bool coarse = std::fabs(zero) > 2 * levels;
+            if (round == 1 || (!narrow && !coarse)) break;
+            at = stepGrid(column, {scale, -scale * zero}, bits);
         }
-        const double scale = double(halfToFloat(next.scale)), zero = double(halfToFloat(next.zero));
-        const bool coarse = std::fabs(zero) > 2 * levels;
-        if (round == 1 || (!narrow && !coarse)) break;
-        at = stepGrid(column, {scale, -scale * zero}, bits);
+    };
+    if (best.error == kInfinity || best.error == std::numeric_limits<double>::max()) {
+        best.refit = bestGrid; // weights beyond all scales: any grid will do
+        best.meanCode = (levels - 1) / 2.;
+        best.codeVariance = 1;
     }
-    return error;
+    store(best);
+    if (lattice.step > 0 && error > 0) {
+        // Its own finalist: grids of other steps may hold the lattice too, but not when rounded.
+        AffineStep at = stepGrid(column, lattice, bits);
+        at.refit = lattice;
+        store(at);
+    }
+    // fp16 scales end at 6e-8: tiny weights may be better off as zeros, or as they were.
+    const double shift = column.centre, n = double(column.size());
+    const double energy = column.square[column.last] - column.square[column.first] +
+                          2 * shift * (column.sum[column.last] - column.sum[column.first]) +
+                          n * shift * shift;
+    if (energy < error) {
+        code.scale = code.zero = 0;
+        error = storedGridError(column, code);
+    }
+    // Where a few weights meet many codes, chance decides which grid fits, and fewer codes may find
+    // a better one; with more codes it only gets better. Longer columns leave nothing to chance.
+    if (column.size() <= 64 && bits > 2) {
+        ColumnCode narrower;
+        if (fitGrid(column, bits - 1, nullptr, narrower) < error) {
+            narrower.bits = bits;
+            const double embedded = storedGridError(column, narrower);
+            if (embedded < error) {
+                error = embedded;
+                code = narrower;
+            }
+        }
+    }
+    return betterOf(column, code, error, start, storedGridError);
 }
 
 // -------------------------------------------------------------------------------------------- raw

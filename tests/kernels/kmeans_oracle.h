@@ -12,10 +12,9 @@ struct OptimalTable {
     std::vector<double> values; ///< ascending; fewer than asked for where there are fewer weights
 };
 
-/// The `clusters` values with the least Σ (w - nearest value)², by exact dynamic programming over the
-/// sorted weights (divide and conquer over the monotone split points). O(clusters · N log N).
-inline OptimalTable optimalTable(std::span<const float> weights, int clusters)
-{
+/// The `clusters` values with the least Σ (w - nearest value)², by exact dynamic programming over
+/// the sorted weights (divide and conquer over the monotone split points). O(clusters · N log N).
+inline OptimalTable optimalTable(std::span<const float> weights, int clusters) {
     std::vector<double> w(weights.begin(), weights.end());
     std::sort(w.begin(), w.end());
     const int n = int(w.size());
