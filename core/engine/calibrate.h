@@ -22,25 +22,26 @@ struct CalibrateOptions {
     std::filesystem::path cache; ///< statistics go to statisticsFolder(cache, recipe)
     double damping = 0.01;
     ComputeOptions compute;
-    bool force = false;          ///< calibrate even if the cache has the answer
-    /// Called after each finished layer with the file as far as it is (for live views); may be empty.
+    bool force = false; ///< calibrate even if the cache has the answer
+    /// Called after each finished layer with the file as far as it is (for live views); may be
+    /// empty.
     std::function<void(const std::filesystem::path& partial, const std::string& layer)> onLayer;
 };
 
 struct CalibrationReport {
     std::filesystem::path statistics;
-    bool cached = false;        ///< nothing had to be computed
-    int64_t layersResumed = 0;  ///< found finished in the journal
+    bool cached = false;       ///< nothing had to be computed
+    int64_t layersResumed = 0; ///< found finished in the journal
     int64_t layersComputed = 0;
     int64_t gammasResumed = 0, gammasComputed = 0;
     double nll = 0, nllStderr = 0;
-    int64_t tokens = 0;         ///< seen
+    int64_t tokens = 0; ///< seen
     double seconds = 0;
     std::vector<std::string> warnings; ///< damping that had to climb, low coverage, …
 };
 
 CalibrationRecipe calibrationRecipe(const Checkpoint& model, const CalibrateOptions& options);
-CalibrationReport calibrate(std::shared_ptr<const Checkpoint> model, const CalibrateOptions& options,
-                            Progress& progress);
+CalibrationReport calibrate(std::shared_ptr<const Checkpoint> model,
+                            const CalibrateOptions& options, Progress& progress);
 
 } // namespace bitloom

@@ -16,7 +16,8 @@
 
 namespace bitloom {
 
-/// How perplexity is defined (ALGORITHMS §9). `word` belongs to the task evaluation and is not here.
+/// How perplexity is defined (ALGORITHMS §9). `word` belongs to the task evaluation and is not
+/// here.
 enum class Protocol { Gptq, Ctx4096, LlamaCpp };
 Protocol parseProtocol(std::string_view name); ///< throws Error(Usage)
 std::string_view protocolName(Protocol protocol);
@@ -26,8 +27,9 @@ int64_t defaultContext(Protocol protocol); ///< 2048, 4096, 512
 struct EvaluationWindows {
     TokenWindows windows;
     Protocol protocol = Protocol::Gptq;
-    int64_t firstTarget = 1; ///< positions [firstTarget, length) are scored: 1, or length/2 + … for llamacpp
-    std::string note;        ///< "context capped at 512 by the model"; may be empty
+    int64_t firstTarget =
+        1; ///< positions [firstTarget, length) are scored: 1, or length/2 + … for llamacpp
+    std::string note;         ///< "context capped at 512 by the model"; may be empty
     std::string name() const; ///< "gptq-2048"
 };
 /// Cuts text under a protocol; `context` 0 = the protocol's default; capped at the model's maximum.
@@ -47,9 +49,9 @@ struct Evaluation {
     double seconds = 0;
     std::string textHash;
 
-    bool compared = false;             ///< against a reference
+    bool compared = false; ///< against a reference
     double referenceNll = 0;
-    double deltaNll = 0, deltaStderr = 0; ///< paired over windows
+    double deltaNll = 0, deltaStderr = 0;                     ///< paired over windows
     double klMean = 0, klStderr = 0, klMedian = 0, klP99 = 0; ///< KL(reference ‖ model), nats
     double top1Agreement = 0;
 };
@@ -63,8 +65,8 @@ Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
 /// Mean and standard error of a − b, window by window. Sizes must agree.
 std::pair<double, double> pairedDifference(std::span<const double> a, std::span<const double> b);
 
-/// Logits [B, T, V] of whole rows, float32, nothing added (the `logits` command). `sink` gets them row
-/// by row: row index, T·V values.
+/// Logits [B, T, V] of whole rows, float32, nothing added (the `logits` command). `sink` gets them
+/// row by row: row index, T·V values.
 void computeLogits(const ModelWeights& model, const TokenWindows& rows,
                    const ComputeOptions& compute,
                    const std::function<void(int64_t row, std::span<const float> logits)>& sink,

@@ -25,8 +25,8 @@ struct GenerateOptions {
 
 struct GeneratedToken {
     int32_t id = 0;
-    std::string text;    ///< complete UTF-8; may be empty while a character is incomplete
-    float logProb = 0;   ///< of this token under the model, natural logarithm
+    std::string text;  ///< complete UTF-8; may be empty while a character is incomplete
+    float logProb = 0; ///< of this token under the model, natural logarithm
 };
 
 struct Generation {
@@ -44,10 +44,11 @@ public:
     TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute);
     ~TextModel();
 
-    /// Runs `ids` through the model behind what the cache holds; gives the last position's logits [V].
+    /// Runs `ids` through the model behind what the cache holds; gives the last position's logits
+    /// [V].
     std::vector<float> advance(std::span<const int32_t> ids);
-    void reset();                 ///< empties the cache
-    int64_t position() const;     ///< tokens in the cache
+    void reset();             ///< empties the cache
+    int64_t position() const; ///< tokens in the cache
     int64_t maxPositions() const;
     const ModelConfig& config() const;
 

@@ -36,7 +36,8 @@ public:
 using QuantizedLinear = std::variant<ColumnWeights, GroupWeights>;
 
 std::shared_ptr<const ModelWeights> weightsOf(std::shared_ptr<const Checkpoint> checkpoint);
-std::shared_ptr<const ModelWeights> weightsOf(std::shared_ptr<const QuantizedCheckpoint> checkpoint);
+std::shared_ptr<const ModelWeights>
+weightsOf(std::shared_ptr<const QuantizedCheckpoint> checkpoint);
 /// `base` with linears and small tensors (norms after polish) replaced.
 std::shared_ptr<const ModelWeights>
 overlay(std::shared_ptr<const ModelWeights> base,

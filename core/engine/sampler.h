@@ -9,13 +9,13 @@
 
 namespace bitloom {
 
-/// How the next token is chosen. Filters apply in this order: repetition penalty, temperature, top-k,
-/// top-p, min-p; temperature 0 is greedy (ties to the lower id).
+/// How the next token is chosen. Filters apply in this order: repetition penalty, temperature,
+/// top-k, top-p, min-p; temperature 0 is greedy (ties to the lower id).
 struct SamplingOptions {
     double temperature = 0;
-    int64_t topK = 0;      ///< 0 = off
-    double topP = 1;       ///< 1 = off
-    double minP = 0;       ///< relative to the most likely token; 0 = off
+    int64_t topK = 0;             ///< 0 = off
+    double topP = 1;              ///< 1 = off
+    double minP = 0;              ///< relative to the most likely token; 0 = off
     double repetitionPenalty = 1; ///< 1 = off; over all tokens so far (Keskar et al. 2019)
     uint64_t seed = 0;
 };

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "core/engine/detail/transformer.h"
+
+#include <ATen/ATen.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace bitloom::detail {
+
+/// Second moment H = (1/T) Σ x xᵀ of one input group (ALGORITHMS §1): float32 products of a batch,
+/// added in float64.
+class HessianAccumulator {
+public:
+    explicit HessianAccumulator(int64_t cols);
+    void add(const at::Tensor& x); ///< [..., K]
+    int64_t tokens() const { return m_tokens; }
+    at::Tensor takeHessian(); ///< [K, K] float64, normalised; the accumulator is empty afterwards
+    const at::Tensor& absmax() const { return m_absmax; } ///< [K]
+
+private:
+    at::Tensor m_sum, m_absmax;
+    int64_t m_tokens = 0;
+};
+
+enum class ColumnOrder { Descending, Natural }; ///< by H_kk, ties by index; or as stored
+
+/// H' = H + damping·mean(diag H)·I in the quantizer's order, factored as H' = R Rᵀ with R upper
+/// triangular. With U = chol_upper(H'⁻¹) of ALGORITHMS §2, R = U⁻¹: so c_k = 1/U_kk² = R_kk², and
+/// one Cholesky factorisation of the reversed matrix gives what the textbook takes an inversion and
+/// two factorisations for.
+struct FactoredHessian {
+    std::vector<int64_t> order;     ///< position → source column
+    std::vector<float> conditional; ///< [K] c_k in source order
+    at::Tensor damped;              ///< [K, K] float32 H', permuted; undefined unless asked for
+    at::Tensor feedback;            ///< [K, K] float32 R·diag(1/R_kk), unit upper triangular
+    std::vector<float> pivot;       ///< [K] c_k in the permuted order
+    double damping = 0.01;          ///< what was used in the end
+    bool climbed = false;           ///< the ladder 0.01 → 0.1 → 1 had to be climbed
+};
+
+/// Takes H over (it is overwritten). Throws Error if even damping 1 leaves it indefinite (NaN
+/// inputs).
+FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder order,
+                              bool wantMatrices, const std::string& where);
+
+} // namespace bitloom::detail

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "core/engine/detail/transformer.h"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace bitloom::detail {
+
+/// A model's blocks as float32, kept in memory if they fit under `budget` bytes, else read again
+/// each time they are asked for. One thread at a time.
+class ResidentModel {
+public:
+    ResidentModel(std::shared_ptr<const ModelWeights> weights, int64_t budget, int threads);
+
+    BlockWeights block(int64_t index);
+    const HeadWeights& head() const { return m_head; }
+    const ModelWeights& weights() const { return *m_weights; }
+    const Transformer& transformer() const { return m_transformer; }
+    bool resident() const { return m_resident; }
+
+private:
+    std::shared_ptr<const ModelWeights> m_weights;
+    int m_threads;
+    bool m_resident;
+    Transformer m_transformer;
+    HeadWeights m_head;
+    std::vector<std::optional<BlockWeights>> m_blocks;
+};
+
+} // namespace bitloom::detail
