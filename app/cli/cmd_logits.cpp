@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Input {
-    std::string model, ids, out;
+    std::string model, ids, out, rope = "auto";
 };
 
 /// A safetensors file with one tensor that grows row by row; it gets its name only when complete.
@@ -69,8 +69,12 @@ void runLogits(Context& context, const Input& input) {
     LogitsFile file(input.out, rows.count, rows.length, config.vocab);
     JobProgress progress(context.console, "computing logits",
                          {double(rows.count * rows.length), "tokens"});
+    // Reference logits usually come from a model that was cast as a whole; a Bitloom checkpoint is
+    // compared with its own exports, which are computed exactly.
+    const bool stored =
+        input.rope == "stored" || (input.rope == "auto" && !isBitloomCheckpoint(weights->folder()));
     computeLogits(
-        *weights, rows, context.compute(),
+        *weights, rows, stored ? RopePrecision::Stored : RopePrecision::Exact, context.compute(),
         [&](int64_t row, std::span<const float> logits) { file.put(row, logits); }, progress);
     file.finish();
     context.console.print(fmt::format("wrote {}: logits [{}, {}, {}], {}", input.out, rows.count,
@@ -102,6 +106,13 @@ void addLogits(CLI::App& app, Context& context) {
     command->add_option("-o,--output", input->out, "safetensors to write: F32 logits [B,T,V]")
         ->type_name("FILE")
         ->required();
+    command
+        ->add_option("--rope", input->rope,
+                     "Rotary frequencies: 'exact' in float32, as everything else here computes; "
+                     "'stored' rounded to the model's dtype, as a transformers model has them after "
+                     "model.to(dtype); 'auto': stored for a Hugging Face model, exact for a "
+                     "quantized one")
+        ->check(CLI::IsMember({"auto", "exact", "stored"}));
 }
 
 } // namespace bitloom::cli

@@ -266,7 +266,7 @@ std::vector<float> logitsOf(Context& context, const ModelWeights& model) {
     std::vector<float> logits(size_t(rows.count * rows.length * model.config().vocab));
     NoProgress progress;
     computeLogits(
-        model, rows, context.compute(),
+        model, rows, RopePrecision::Stored, context.compute(),
         [&](int64_t row, std::span<const float> values) {
             std::copy(values.begin(), values.end(),
                       logits.begin() + std::ptrdiff_t(size_t(row) * values.size()));

@@ -249,7 +249,7 @@ std::pair<double, double> pairedDifference(std::span<const double> a, std::span<
     return {mean.mean, mean.standardError};
 }
 
-void computeLogits(const ModelWeights& model, const TokenWindows& rows,
+void computeLogits(const ModelWeights& model, const TokenWindows& rows, RopePrecision precision,
                    const ComputeOptions& compute,
                    const std::function<void(int64_t, std::span<const float>)>& sink,
                    Progress& progress) {
@@ -261,7 +261,7 @@ void computeLogits(const ModelWeights& model, const TokenWindows& rows,
                                           " positions");
     const ChunkPlan plan =
         planChunks(model.config(), rows.length, rows.count, 1, compute.memoryOrDefault());
-    ResidentModel resident(unowned(model), plan.modelBudget, compute.threadsOrDefault());
+    ResidentModel resident(unowned(model), plan.modelBudget, compute.threadsOrDefault(), precision);
     double done = 0;
     for (int64_t first = 0; first < rows.count; first += plan.windows) {
         const int64_t n = std::min(plan.windows, rows.count - first);

@@ -14,7 +14,8 @@ namespace bitloom::detail {
 /// each time they are asked for. One thread at a time.
 class ResidentModel {
 public:
-    ResidentModel(std::shared_ptr<const ModelWeights> weights, int64_t budget, int threads);
+    ResidentModel(std::shared_ptr<const ModelWeights> weights, int64_t budget, int threads,
+                  RopePrecision precision = RopePrecision::Exact);
 
     BlockWeights block(int64_t index);
     const HeadWeights& head() const { return m_head; }

@@ -62,11 +62,17 @@ at::Tensor tensorOf(const ModelWeights& weights, const std::string& name, int64_
 
 } // namespace
 
-Transformer::Transformer(const ModelConfig& config, const Catalogue& catalogue)
+Transformer::Transformer(const ModelConfig& config, const Catalogue& catalogue,
+                         RopePrecision precision)
     : m_config(config), m_catalogue(catalogue) {
     at::NoGradGuard noGrad;
     const at::Tensor positions = at::arange(config.maxPositions, at::kFloat);
-    const at::Tensor angles = at::outer(positions, inverseFrequencies(config));
+    at::Tensor frequencies = inverseFrequencies(config);
+    if (precision == RopePrecision::Stored && config.dtype == "float16")
+        frequencies = frequencies.to(at::kHalf).to(at::kFloat);
+    if (precision == RopePrecision::Stored && config.dtype == "bfloat16")
+        frequencies = frequencies.to(at::kBFloat16).to(at::kFloat);
+    const at::Tensor angles = at::outer(positions, frequencies);
     const at::Tensor both = at::cat({angles, angles}, -1);
     m_cos = both.cos();
     m_sin = both.sin();

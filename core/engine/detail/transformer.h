@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/engine/evaluate.h"
 #include "core/engine/model_weights.h"
 
 #include <ATen/ATen.h>
@@ -58,7 +59,9 @@ struct KvLayer {
 /// Thread rule: const members may run at the same time; each sets torch's own threads to work.
 class Transformer {
 public:
-    Transformer(const ModelConfig& config, const Catalogue& catalogue);
+    /// Rotary frequencies are computed in float32, or rounded to the checkpoint's dtype afterwards.
+    Transformer(const ModelConfig& config, const Catalogue& catalogue,
+                RopePrecision precision = RopePrecision::Exact);
 
     /// [B, T] ids → hidden states [B, T, D]. Reads only the rows it needs.
     at::Tensor embed(const ModelWeights& weights, std::span<const int32_t> ids,
