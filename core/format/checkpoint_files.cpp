@@ -26,7 +26,7 @@ std::string literal(std::string_view text) {
 }
 
 // Room beside the names, a little more than the longest text of each entry.
-constexpr int64_t configBase = 256, configColumn = 80, configGroup = 240;
+constexpr int64_t configBase = 256, configColumn = 176, configGroup = 336;
 constexpr int64_t indexBase = 128, indexEntry = 48;
 constexpr int64_t manifestBase = 128, manifestEntry = 104;
 constexpr int64_t cardRoom = 4096;
@@ -116,14 +116,21 @@ std::vector<CheckpointLayout::PlainFile> list(const Checkpoint& source, const Ch
 
 std::string configText(const Checkpoint& source, const CheckpointSpec& spec) {
     json layers = json::object();
-    for (const auto& [name, format] : spec.layers) {
-        if (format.layout == LayerLayout::Column) layers[name] = {{"layout", "column"}};
-        if (format.layout == LayerLayout::Group)
-            layers[name] = {{"layout", "group"},
-                            {"bits", format.group.bits},
-                            {"group_size", format.group.groupSize},
-                            {"symmetric", format.group.symmetric},
-                            {"act_order", format.group.actOrder}};
+    for (const LinearInfo& linear : source.catalogue().linears) {
+        const auto found = spec.layers.find(linear.name);
+        if (found == spec.layers.end() || found->second.layout == LayerLayout::Dense) continue;
+        // The shape is for readers that do not know the architecture.
+        json& entry = layers[linear.name] = {{"shape", {linear.rows, linear.cols}}};
+        if (found->second.layout == LayerLayout::Column) {
+            entry["layout"] = "column";
+            continue;
+        }
+        const GroupFormat& group = found->second.group;
+        entry["layout"] = "group";
+        entry["bits"] = group.bits;
+        entry["group_size"] = group.groupSize;
+        entry["symmetric"] = group.symmetric;
+        entry["act_order"] = group.actOrder;
     }
     json config = source.config().raw;
     config["quantization_config"] = {

@@ -44,7 +44,11 @@ int64_t wholeNumber(const json& object, const char* key, int64_t low, int64_t hi
     return value;
 }
 
-LayerFormat parseLayer(const json& entry) {
+LayerFormat parseLayer(const json& entry, const LinearInfo& linear) {
+    const auto shape = entry.at("shape").get<std::vector<int64_t>>();
+    if (shape != std::vector{linear.rows, linear.cols})
+        throw Error("is said to be " + shapeText(shape) + "; the model has " +
+                    shapeText(std::array{linear.rows, linear.cols}));
     const auto layout = entry.at("layout").get<std::string>();
     LayerFormat format;
     if (layout == "column") {
@@ -127,9 +131,10 @@ void QuantizedCheckpoint::readConfig() {
             throw Error("embedding and head are stored as '" + head + "', which is not known");
         m_head = head == "rows8" ? HeadStorage::Rows8 : HeadStorage::Keep;
         for (const auto& [name, entry] : quantization.at("layers").items()) {
-            if (!m_catalogue.find(name)) throw Error("the model has no layer '" + name + "'");
+            const LinearInfo* linear = m_catalogue.find(name);
+            if (!linear) throw Error("the model has no layer '" + name + "'");
             try {
-                m_layers[name] = parseLayer(entry);
+                m_layers[name] = parseLayer(entry, *linear);
             } catch (const Error& error) {
                 throw Error("layer '" + name + "' " + error.what(), error.hint());
             }
