@@ -78,7 +78,8 @@ void readAddedTokens(const nlohmann::json& config, const std::string& file, Spec
 
 /// The old form: nothing but texts and ids.
 void readOldAddedTokens(const std::filesystem::path& path, SpecialTokens& tokens) {
-    for (const auto& [content, id] : readObject(path).items()) {
+    const nlohmann::json list = readObject(path);
+    for (const auto& [content, id] : list.items()) {
         AddedToken token;
         token.content = content;
         token.id = tokenId(id, path.string());

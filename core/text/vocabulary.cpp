@@ -13,7 +13,7 @@ Vocabulary::Vocabulary(std::vector<std::pair<std::string, int32_t>> tokens,
     int32_t largest = -1;
     for (const auto& [text, id] : tokens)
         largest = std::max(largest, id);
-    if (largest >= 0 && static_cast<size_t>(largest) > 4 * tokens.size() + (1 << 16))
+    if (largest >= 0 && static_cast<size_t>(largest) > 4 * tokens.size() + (1 << 18))
         throw Error(std::string(where) + ": token id " + std::to_string(largest) +
                     " is far beyond the " + std::to_string(tokens.size()) + " tokens");
     m_tokens.resize(static_cast<size_t>(largest + 1));
