@@ -15,7 +15,9 @@ uint16_t floatToBfloat16(float value);
 float bfloat16ToFloat(uint16_t bits);
 
 /// `value` rounded to binary16 and back.
-inline float roundToHalf(float value) { return halfToFloat(floatToHalf(value)); }
+inline float roundToHalf(float value) {
+    return halfToFloat(floatToHalf(value));
+}
 
 void halfToFloat(std::span<const uint16_t> in, std::span<float> out);
 void bfloat16ToFloat(std::span<const uint16_t> in, std::span<float> out);
