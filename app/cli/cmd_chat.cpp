@@ -198,11 +198,12 @@ public:
 
 private:
     void event(int stream, const GeneratedToken& token) {
-        m_context.console.event({{"event", "token"},
-                                 {"stream", stream},
-                                 {"id", token.id},
-                                 {"text", token.text},
-                                 {"logprob", token.logProb}});
+        Json object = {{"event", "token"}, {"stream", stream}, {"text", token.text}};
+        if (token.id >= 0) { // else text that was held back until the end
+            object["id"] = token.id;
+            object["logprob"] = token.logProb;
+        }
+        m_context.console.event(object);
     }
 
     Generation oneAfterAnother(int stream) {

@@ -69,6 +69,7 @@ double originalBits(const Checkpoint& model) {
 
 void runCompare(Context& context, const Input& input) {
     Console& console = context.console;
+    protocolNamed(input.protocol); // a slip is found before anything is opened
     struct Candidate {
         std::string method;
         double bits;
@@ -78,7 +79,7 @@ void runCompare(Context& context, const Input& input) {
     for (const std::string& method : input.methods) {
         MethodInput named = input.options;
         named.method = method;
-        named.head = named.head ? named.head : 16;
+        named.head = 16; // compared is what the methods do to the block layers
         if (parseMethod(method) != Method::CmpqPlus) named.polish = 0;
         if (parseMethod(method) != Method::Gptq) named.actOrder = false;
         const bool groups =
@@ -156,10 +157,10 @@ void runCompare(Context& context, const Input& input) {
         list.push_back(rowFields(row));
     }
     console.print(table(lines, "lrrrrrrr"));
-    console.print(fmt::format(
-        "\n{} on {}: {} tokens. Calibrated on {}. Embedding and head in {} bit.",
-        rows[0].evaluation.protocol, windows.windows.source, formatCount(rows[0].evaluation.tokens),
-        describe(*statistics), input.options.head == 8 ? 8 : 16));
+    console.print(
+        fmt::format("\n{} on {}: {} tokens. Calibrated on {}. Embedding and head in 16 bit.",
+                    rows[0].evaluation.protocol, windows.windows.source,
+                    formatCount(rows[0].evaluation.tokens), describe(*statistics)));
     Json fields = {{"rows", list},
                    {"protocol", rows[0].evaluation.protocol},
                    {"tokens", rows[0].evaluation.tokens},
@@ -189,13 +190,10 @@ void addCompare(CLI::App& app, Context& context) {
     addTextOptions(*command, input->text, "What to measure on");
     command->add_option("--protocol", input->protocol, "gptq, ctx4096 or llamacpp")
         ->type_name("NAME")
-        ->check(CLI::IsMember({"gptq", "ctx4096", "llamacpp", "word"}).description(""))
         ->capture_default_str();
     command->add_option("--context", input->context, "Tokens a window (default: by protocol)")
         ->type_name("N")
         ->check(CLI::Range(int64_t(2), int64_t(1) << 31));
-    addHeadOption(*command, input->options);
-    command->get_option("--head")->description("Bits of embedding and head: 8 or 16 (default: 16)");
     command->add_option("--passes", input->options.passes, "cmpq+: passes of coordinate descent")
         ->type_name("N")
         ->check(CLI::Range(0, 100))

@@ -50,6 +50,7 @@ void runEval(Context& context, const Input& input) {
     if (!input.tasks.empty())
         throw Error(ErrorCode::Usage, "--tasks is not part of this version of Bitloom",
                     "Perplexity and KL divergence work: leave --tasks out.");
+    protocolNamed(input.protocol); // a slip is found before anything is opened
     const auto model = openWeights(input.model);
     const auto reference = input.against.empty() ? nullptr : openWeights(input.against);
     if (reference && reference->config().vocab != model->config().vocab)
@@ -95,7 +96,6 @@ void addEval(CLI::App& app, Context& context) {
         ->add_option("--protocol", input->protocol,
                      "gptq, ctx4096 or llamacpp: what perplexity means")
         ->type_name("NAME")
-        ->check(CLI::IsMember({"gptq", "ctx4096", "llamacpp", "word"}).description(""))
         ->capture_default_str();
     command
         ->add_option("--context", input->context,

@@ -107,11 +107,12 @@ void addLogits(CLI::App& app, Context& context) {
         ->type_name("FILE")
         ->required();
     command
-        ->add_option("--rope", input->rope,
-                     "Rotary frequencies: 'exact' in float32, as everything else here computes; "
-                     "'stored' rounded to the model's dtype, as a transformers model has them after "
-                     "model.to(dtype); 'auto': stored for a Hugging Face model, exact for a "
-                     "quantized one")
+        ->add_option(
+            "--rope", input->rope,
+            "Rotary frequencies: 'exact' in float32, as everything else here computes; "
+            "'stored' rounded to the model's dtype, as a transformers model has them after "
+            "model.to(dtype); 'auto': stored for a Hugging Face model, exact for a "
+            "quantized one")
         ->check(CLI::IsMember({"auto", "exact", "stored"}));
 }
 

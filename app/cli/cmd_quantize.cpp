@@ -5,6 +5,7 @@
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
+#include "core/text/tokenizer.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -79,8 +80,9 @@ void report(Context& context, const Input& input, const Json& fields) {
         facts.push_back({"verified", "every file and tensor reads back as it was written"});
     facts.push_back({"time", formatDuration(fields["seconds"])});
     context.console.print(table(facts, "ll", false));
-    context.console.note(fmt::format("next: bitloom eval {} --against {}   or   bitloom chat {}",
-                                     input.out, input.model, input.out));
+    std::string next = fmt::format("next: bitloom eval {} --against {}", input.out, input.model);
+    if (hasTokenizer(input.out)) next += fmt::format("   or   bitloom chat {}", input.out);
+    context.console.note(next);
 }
 
 void runQuantize(Context& context, Input& input) {

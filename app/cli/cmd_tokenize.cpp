@@ -96,7 +96,7 @@ void addTokenize(CLI::App& app, Context& context) {
         ->add_option("--form", input->form,
                      "Which file to use where a folder has both: any, json or sentencepiece")
         ->type_name("FORM")
-        ->check(CLI::IsMember({"any", "json", "sentencepiece"}).description(""))
+        ->check(CLI::IsMember({"any", "json", "sentencepiece"}))
         ->capture_default_str();
     command->add_option("-o,--output", input->out, "Write I32 input_ids to this safetensors file")
         ->type_name("FILE");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "app/cli/commands.h"
+#include "app/cli/help.h"
 #include "app/cli/options.h"
 
 #include "core/base/log.h"
@@ -104,11 +105,11 @@ int run(int argc, char** argv) {
 
     CLI::App app{
         "Bitloom quantizes language models: every input channel of every layer gets the bits "
-        "that it is worth.",
+        "that it is worth",
         "bitloom"};
     app.set_version_flag("--version", std::string("bitloom ") + BITLOOM_VERSION);
     app.set_help_flag("-h,--help", "Show this help");
-    app.get_formatter()->column_width(34);
+    app.formatter(std::make_shared<HelpFormatter>()); // commands inherit it
     app.footer(
         "`bitloom COMMAND --help` explains a command; `bitloom MODEL` says what to do with a "
         "model; `bitloom demo` shows everything on a small one.");

@@ -344,8 +344,9 @@ Prediction predictionOf(const Plan& plan, const Statistics& statistics,
 
 std::string describe(const Statistics& statistics) {
     const CalibrationRecipe& recipe = statistics.recipe();
-    return fmt::format("{}, {} windows of {}", recipe.source.empty() ? "ids" : recipe.source,
-                       recipe.sequences, recipe.length);
+    std::string source = recipe.source.empty() ? "ids" : recipe.source;
+    if (source.find(", ") == std::string::npos) source = fs::path(source).filename().string();
+    return fmt::format("{}, {} windows of {}", source, recipe.sequences, recipe.length);
 }
 
 namespace {

@@ -286,13 +286,17 @@ void verifyCheckpoint(Context& context, const fs::path& folder) {
                 "Quantize it again with --force, or copy it again from where it is whole.");
 }
 
+Protocol protocolNamed(const std::string& name) {
+    if (name == "word")
+        throw Error(ErrorCode::Usage, "the protocol word is not part of this version of Bitloom",
+                    "Use --protocol gptq, ctx4096 or llamacpp.");
+    return parseProtocol(name);
+}
+
 EvaluationWindows evaluationInput(Context& context, const ModelWeights& model,
                                   const TextInput& input, const std::string& protocolText,
                                   int64_t wantedContext) {
-    if (protocolText == "word")
-        throw Error(ErrorCode::Usage, "the protocol word is not part of this version of Bitloom",
-                    "Use --protocol gptq, ctx4096 or llamacpp.");
-    const Protocol protocol = parseProtocol(protocolText);
+    const Protocol protocol = protocolNamed(protocolText);
     const ModelConfig& config = model.config();
     EvaluationWindows windows;
     if (!input.ids.empty()) {

@@ -44,6 +44,8 @@ Json writeCheckpoint(Context& context, std::shared_ptr<const Checkpoint> model,
                      const Statistics& statistics, const QuantizeOptions& options,
                      const OutputInput& output);
 
+/// --protocol. Throws Error(Usage), for `word` too, which comes with the evaluation of tasks.
+Protocol protocolNamed(const std::string& name);
 /// Windows to measure on: --ids, --text, or the held-out text beside the model or the bundled one.
 EvaluationWindows evaluationInput(Context& context, const ModelWeights& model,
                                   const TextInput& input, const std::string& protocol,

@@ -41,7 +41,8 @@ std::map<std::string, DType> storedDtypes(const fs::path& folder) {
     std::map<std::string, DType> dtypes;
     for (const auto& entry : fs::directory_iterator(folder)) {
         if (entry.path().extension() != ".safetensors") continue;
-        for (const TensorInfo& tensor : SafetensorsFile::open(entry.path())->tensors())
+        const auto file = SafetensorsFile::open(entry.path());
+        for (const TensorInfo& tensor : file->tensors())
             dtypes[tensor.name] = tensor.dtype;
     }
     return dtypes;
