@@ -471,7 +471,6 @@ CalibrationReport calibrate(std::shared_ptr<const Checkpoint> model,
         return report;
     }
     std::filesystem::create_directories(folder);
-    const FolderLock lock(folder);
     if (options.force)
         for (const auto& entry : std::filesystem::directory_iterator(folder))
             if (entry.path().extension() != ".lock") std::filesystem::remove_all(entry.path());

@@ -5,7 +5,7 @@
 
 #include "core/base/threads.h"
 #include "core/plan/cmpq_allocation.h"
-#include "kernels/half.h"
+#include "kernels/column_math.h"
 
 #include <algorithm>
 #include <cmath>
@@ -178,7 +178,8 @@ ColumnWeights cmpqQuantize(const at::Tensor& weight, std::span<const float> actR
         std::copy(column.codes.begin(), column.codes.end(), out.columnCodes(k).begin());
         out.outlierRow[size_t(k)] = column.outliers;
         for (uint32_t row : column.outliers)
-            out.outlierVal[size_t(k)].push_back(kernels::floatToHalf(error(k, row)));
+            out.outlierVal[size_t(k)].push_back(kernels::outlierCorrection(
+                w[k * rows + row], column.code.value(column.codes[row])));
     }
     return out;
 }

@@ -3,6 +3,7 @@
 
 #include "core/engine/detail/column_solver.h"
 
+#include "kernels/column_math.h"
 #include "kernels/half.h"
 
 #include <algorithm>
@@ -98,7 +99,7 @@ void ColumnSolver::fit(std::span<const float> target, int64_t column, bool keepO
     for (size_t i = 0; i < n; ++i)
         out.value[i] = values[out.codes[i]];
     for (uint32_t row : out.outlierRow) {
-        const uint16_t rest = kernels::floatToHalf(target[row] - out.value[row]);
+        const uint16_t rest = kernels::outlierCorrection(target[row], out.value[row]);
         out.outlierVal.push_back(rest);
         out.value[row] += kernels::halfToFloat(rest);
     }

@@ -224,7 +224,8 @@ double Polisher::step(int64_t index) {
         m_student[size_t(layer.info->block)].weight[detail::index(layer.info->role)] = at::Tensor();
 
     const double progress = double(index) / double(m_options.steps);
-    const double rate = m_options.learningRate * 0.5 * (1 + std::cos(std::numbers::pi * progress));
+    const double decay = 0.5 * (1 + std::cos(std::numbers::pi * progress));
+    const double rate = m_options.learningRate * decay;
     for (size_t i = 0; i < m_layers.size(); ++i) {
         TrainedLayer& layer = m_layers[i];
         const at::Tensor dense = gradients[i].contiguous();
@@ -238,8 +239,8 @@ double Polisher::step(int64_t index) {
         const at::Tensor dense = gradients[m_layers.size() + i].contiguous();
         norm.weight.requires_grad_(false);
         norm.adam.update({norm.weight.data_ptr<float>(), size_t(norm.weight.numel())},
-                         {dense.data_ptr<float>(), size_t(dense.numel())}, norm.steps, rate,
-                         index + 1);
+                         {dense.data_ptr<float>(), size_t(dense.numel())}, norm.steps,
+                         m_options.normLearningRate * decay, index + 1);
     }
     return loss;
 }

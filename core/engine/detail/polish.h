@@ -19,12 +19,13 @@ namespace bitloom::detail {
 
 /// Polish (ALGORITHMS §5.3): codes fixed, tables, grids and norm weights trained end to end so that
 /// the quantized model's next-token distribution follows the FP16 model's: KL(FP16 ‖ quantized),
-/// Adam, learning rate 5e-4 of each parameter's own magnitude with cosine decay, a few sequences a
-/// step. Ends by rounding to the stored form.
+/// Adam, with cosine decay of a learning rate relative to the size of a layer's weights, a few
+/// sequences a step. Ends by rounding to the stored form.
 struct PolishOptions {
     int steps = 150;
     int64_t sequencesPerStep = 8;
-    double learningRate = 5e-4;
+    double learningRate = 1e-2;     ///< per step, in units of the layer's weight RMS
+    double normLearningRate = 5e-4; ///< per step, in units of the norm's mean magnitude
     uint64_t seed = 0;
     ComputeOptions compute;
     std::filesystem::path checkpoint; ///< optimizer and parameters every few steps; empty = none

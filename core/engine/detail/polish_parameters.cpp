@@ -4,6 +4,7 @@
 #include "core/engine/detail/polish_parameters.h"
 
 #include "core/base/threads.h"
+#include "kernels/column_math.h"
 #include "kernels/half.h"
 
 #include <algorithm>
@@ -116,8 +117,8 @@ void LayerParameters::store(ColumnWeights& layer) const {
             for (size_t n = 0; n < codes.size(); ++n)
                 codes[n] = place[m_codes[size_t(k * layer.rows) + n]];
         } else if (code.kind == PointKind::Grid) {
-            code.scale = kernels::floatToHalf(p[0]);
-            code.zero = kernels::floatToHalf(p[1]);
+            code.scale = kernels::floatToFiniteHalf(p[0]);
+            code.zero = kernels::floatToFiniteHalf(p[1]);
         } else {
             continue;
         }
@@ -125,7 +126,7 @@ void LayerParameters::store(ColumnWeights& layer) const {
         for (size_t i = 0; i < m_outliers[size_t(k)].size(); ++i) {
             const Outlier& o = m_outliers[size_t(k)][i];
             layer.outlierVal[size_t(k)][i] =
-                kernels::floatToHalf(o.exact - code.value(codes[o.row]));
+                kernels::outlierCorrection(o.exact, code.value(codes[o.row]));
         }
     }
 }

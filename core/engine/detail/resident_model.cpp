@@ -6,12 +6,11 @@
 namespace bitloom::detail {
 
 ResidentModel::ResidentModel(std::shared_ptr<const ModelWeights> weights, int64_t budget,
-                             int threads,
-                             RopePrecision precision)
+                             int threads, RopePrecision precision)
     : m_weights(std::move(weights)), m_threads(threads),
       m_resident(modelBytes(m_weights->catalogue(), m_weights->config()) <= budget),
-      m_transformer(m_weights->config(), m_weights->catalogue(), precision), m_head(loadHead(*m_weights)),
-      m_blocks(size_t(m_weights->config().layers)) {}
+      m_transformer(m_weights->config(), m_weights->catalogue(), precision),
+      m_head(loadHead(*m_weights)), m_blocks(size_t(m_weights->config().layers)) {}
 
 BlockWeights ResidentModel::block(int64_t index) {
     std::optional<BlockWeights>& slot = m_blocks[size_t(index)];
