@@ -50,12 +50,17 @@ inline float bfloat16Value(uint16_t bits) {
 }
 
 inline void fillTable(Random& random, int bits, int8_t* table) {
-    // Within ±63 every limit of FORMAT §1 holds; four-bit tables may reach farther down.
+    // Within ±63 every limit of FORMAT §1 holds; four-bit tables may reach farther, and go to
+    // theirs.
     std::vector<int8_t> values(size_t(1) << bits);
     for (int8_t& value : values)
         value = int8_t(below(random, 127) - 63);
     std::ranges::sort(values);
-    if (bits == 4) values.front() = -120;
+    if (bits == 4) {
+        const int middle = int(std::floor((values[7] + values[8]) / 2.0));
+        values.front() = int8_t(std::max(-128, middle - 128));
+        values.back() = int8_t(std::min(127, middle + 126));
+    }
     std::ranges::copy(values, table);
 }
 
@@ -118,17 +123,17 @@ inline TensorsBySuffix asStored(const std::vector<PackedTensor>& packed) {
     return tensors;
 }
 
-enum class Plan { Dense, Columns, Groups, Mixed };
+enum class Storage { Dense, Columns, Groups, Mixed };
 
 /// A spec with random formats for the linears of a model.
-inline CheckpointSpec randomSpec(const Checkpoint& source, Plan plan, uint64_t seed) {
+inline CheckpointSpec randomSpec(const Checkpoint& source, Storage plan, uint64_t seed) {
     Random random(seed);
     CheckpointSpec spec;
     spec.recipe = {{"method", "test"}, {"seed", seed}, {"budget", {{"bits", 3.0}}}};
     size_t i = 0;
     for (const LinearInfo& linear : source.catalogue().linears) {
-        const bool column = plan == Plan::Columns || (plan == Plan::Mixed && i % 3 == 0);
-        const bool group = plan == Plan::Groups || (plan == Plan::Mixed && i % 3 == 1);
+        const bool column = plan == Storage::Columns || (plan == Storage::Mixed && i % 3 == 0);
+        const bool group = plan == Storage::Groups || (plan == Storage::Mixed && i % 3 == 1);
         ++i;
         if (column) {
             const Menu& menu = defaultMenu();

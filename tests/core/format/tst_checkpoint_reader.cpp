@@ -17,7 +17,7 @@ namespace {
 struct Sample {
     Folder folder;
     std::shared_ptr<const Checkpoint> source = Checkpoint::open(golden("llama2-gqa").string());
-    CheckpointSpec spec = randomSpec(*source, Plan::Mixed, 11);
+    CheckpointSpec spec = randomSpec(*source, Storage::Mixed, 11);
     fs::path out = folder.path() / "out";
 
     Sample() {
@@ -245,7 +245,7 @@ private slots:
                     if (name.starts_with("model-00001"))
                         fs::resize_file(out / name, content.size() - 1);
             },
-            "cut short");
+            "ends at byte");
         const auto shard = [](const std::function<void(std::vector<TensorBytes>&)>& edit) {
             return [edit](const fs::path& out) {
                 for (auto& [name, content] : contentOf(out))
@@ -258,7 +258,8 @@ private slots:
                     auto& map = json["weight_map"];
                     for (auto it = map.begin(); it != map.end();)
                         it = *it == file ? map.erase(it) : std::next(it);
-                    for (const TensorInfo& info : SafetensorsFile::open(out / file)->tensors())
+                    const auto written = SafetensorsFile::open(out / file);
+                    for (const TensorInfo& info : written->tensors())
                         map[info.name] = file;
                 });
             };

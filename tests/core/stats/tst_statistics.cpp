@@ -3,6 +3,7 @@
 #include "core/stats/statistics.h"
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "tests/core/format/format_testing.h"
 
 #include <limits>
@@ -114,6 +115,9 @@ class TestStatistics : public QObject {
     Q_OBJECT
 
 private slots:
+    // What is torn and damaged on purpose is not worth a line each.
+    void initTestCase() { logger("core")->set_level(spdlog::level::err); }
+
     void comesBack() {
         Folder temporary;
         const Calibration calibration(temporary.path());
