@@ -22,15 +22,20 @@ class WireReader {
 public:
     explicit WireReader(std::string_view bytes) : m_bytes(bytes) {}
 
-    /// False at the end. `payload` is set for fields of bytes or messages.
-    bool next(uint64_t& field, std::string_view& payload) {
+    uint64_t field = 0;
+    uint64_t number = 0;      ///< of a field that is a number
+    std::string_view payload; ///< of a field of bytes, or a message
+
+    /// False at the end.
+    bool next() {
         if (m_bytes.empty()) return false;
         const uint64_t tag = varint();
         field = tag >> 3;
+        number = 0;
         payload = {};
         switch (tag & 7) {
         case 0:
-            varint();
+            number = varint();
             break;
         case 1:
             take(8);
@@ -97,15 +102,26 @@ void checkNormalizerTable(std::string_view table) {
 
 } // namespace
 
-void checkSentencePieceModel(std::string_view model) {
-    constexpr uint64_t normalizerSpec = 3, denormalizerSpec = 5, charsmap = 2;
-    uint64_t field = 0, inner = 0;
-    std::string_view payload, table;
-    for (WireReader reader(model); reader.next(field, payload);) {
-        if (field != normalizerSpec && field != denormalizerSpec) continue;
-        for (WireReader spec(payload); spec.next(inner, table);)
-            if (inner == charsmap) checkNormalizerTable(table);
+SentencePieceFacts checkSentencePieceModel(std::string_view model) {
+    // Numbers of fields in sentencepiece_model.proto, and the values that fields have by default.
+    bool bpe = false, suffix = false, table = false, dropsBlanks = true, marksSpaces = true;
+    for (WireReader fields(model); fields.next();) {
+        if (fields.field == 2) { // trainer_spec
+            for (WireReader spec(fields.payload); spec.next();) {
+                if (spec.field == 3) bpe = spec.number == 2;
+                if (spec.field == 24) suffix = spec.number != 0;
+            }
+        } else if (fields.field == 3 || fields.field == 5) { // normalizer_ and denormalizer_spec
+            for (WireReader spec(fields.payload); spec.next();) {
+                if (spec.field == 2) checkNormalizerTable(spec.payload);
+                if (fields.field == 5) continue;
+                if (spec.field == 2) table = !spec.payload.empty();
+                if (spec.field == 4) dropsBlanks = spec.number != 0;
+                if (spec.field == 5) marksSpaces = spec.number != 0;
+            }
+        }
     }
+    return {bpe && !suffix && !table && !dropsBlanks && marksSpaces};
 }
 
 } // namespace bitloom::text

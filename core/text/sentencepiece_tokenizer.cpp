@@ -25,17 +25,18 @@ std::unique_ptr<sentencepiece::SentencePieceProcessor> load(const std::string& m
     return processor;
 }
 
-std::vector<int> encodeWith(const sentencepiece::SentencePieceProcessor& processor,
-                            std::string_view text) {
-    std::vector<int> ids;
-    const auto status = processor.Encode(absl::string_view(text.data(), text.size()), &ids);
+void encodeWith(const sentencepiece::SentencePieceProcessor& processor, std::string_view text,
+                std::vector<int32_t>& ids) {
+    std::vector<int> result;
+    const auto status = processor.Encode(absl::string_view(text.data(), text.size()), &result);
     if (!status.ok()) throw Error("SentencePiece: " + status.ToString());
-    return ids;
+    ids.insert(ids.end(), result.begin(), result.end());
 }
 
 /// Whether a text gets a space put before it.
 bool hasDummyPrefix(const sentencepiece::SentencePieceProcessor& processor) {
-    const std::vector<int> ids = encodeWith(processor, "a");
+    std::vector<int32_t> ids;
+    encodeWith(processor, "a", ids);
     return !ids.empty() && processor.IdToPiece(ids.front()).starts_with(spaceMark);
 }
 
@@ -45,14 +46,13 @@ SentencePieceTokenizer::~SentencePieceTokenizer() = default;
 
 SentencePieceTokenizer::SentencePieceTokenizer(const std::string& model,
                                                const SpecialTokens& special) {
-    checkSentencePieceModel(model);
+    const SentencePieceFacts facts = checkSentencePieceModel(model);
     m_processor = load(model);
-    if (!special.legacy || special.addPrefixSpace == false) {
-        m_withoutPrefix = load(model + std::string(noDummyPrefix));
-        if (special.addPrefixSpace == false) m_processor = std::move(m_withoutPrefix);
-    }
-    m_prefix = hasDummyPrefix(*m_processor);
+    m_withoutPrefix = load(model + std::string(noDummyPrefix));
     m_pieces = m_processor->GetPieceSize();
+    m_prefix = special.addPrefixSpace.value_or(true) && hasDummyPrefix(*m_processor);
+    m_prefixInside = m_prefix && special.legacy;
+    m_cutAtSpaces = facts.plainBpe && spacesStartPieces();
     addTokens(special);
 
     const auto id = [&](const std::optional<std::string>& named, bool said, int own) {
@@ -93,18 +93,67 @@ void SentencePieceTokenizer::addTokens(const SpecialTokens& special) {
         m_vocabSize = std::max<int64_t>(m_vocabSize, token.id + 1);
 }
 
+/// Whether ▁ is a piece, and stands in pieces only at their start. Then no merge joins what is
+/// before a ▁ to what is behind it, so that words cannot influence each other.
+bool SentencePieceTokenizer::spacesStartPieces() const {
+    for (int32_t id = 0; id < m_pieces; ++id) {
+        const std::string_view piece = m_processor->IdToPiece(id);
+        if (piece.find(' ') != std::string_view::npos) return false;
+        for (size_t at = 1; (at = piece.find(spaceMark, at)) != std::string_view::npos;
+             at += spaceMark.size())
+            if (!piece.substr(0, at).ends_with(spaceMark)) return false;
+    }
+    const int id = m_processor->PieceToId(absl::string_view(spaceMark.data(), spaceMark.size()));
+    return id >= 0 && id < m_pieces && m_processor->IdToPiece(id) == spaceMark;
+}
+
+/// The library takes its time over long texts; words repeat.
+void SentencePieceTokenizer::encodeText(std::string_view text, bool withPrefix, WordCache& cache,
+                                        std::vector<int32_t>& ids) const {
+    if (!m_cutAtSpaces) {
+        encodeWith(withPrefix ? *m_processor : *m_withoutPrefix, text, ids);
+        return;
+    }
+    std::string prefixed;
+    if (withPrefix && !text.empty()) {
+        prefixed.append(" ").append(text);
+        text = prefixed;
+    }
+    const auto spaceAt = [&](size_t at) -> size_t {
+        if (text[at] == ' ') return 1;
+        return text.substr(at, spaceMark.size()) == spaceMark ? spaceMark.size() : 0;
+    };
+    std::vector<int32_t> fresh;
+    for (size_t begin = 0; begin < text.size();) {
+        size_t end = begin;
+        while (end < text.size() && spaceAt(end))
+            end += spaceAt(end);
+        while (end < text.size() && !spaceAt(end))
+            ++end;
+        const std::string_view word = text.substr(begin, end - begin);
+        begin = end;
+        if (const auto* known = cache.find(word)) {
+            ids.insert(ids.end(), known->begin(), known->end());
+            continue;
+        }
+        fresh.clear();
+        encodeWith(*m_withoutPrefix, word, fresh);
+        cache.add(word, fresh);
+        ids.insert(ids.end(), fresh.begin(), fresh.end());
+    }
+}
+
 std::vector<int32_t> SentencePieceTokenizer::encode(std::string_view text,
                                                     bool parseSpecial) const {
     std::vector<int32_t> ids;
+    WordCache cache;
     for (const TextPart& part : m_added.split(text, false, parseSpecial)) {
         if (part.id >= 0) {
             ids.push_back(part.id);
-            continue;
+        } else {
+            const bool atStart = part.text.data() == text.data();
+            encodeText(part.text, atStart ? m_prefix : m_prefixInside, cache, ids);
         }
-        const bool bare = m_withoutPrefix && part.text.data() != text.data();
-        const std::vector<int> part_ids =
-            encodeWith(bare ? *m_withoutPrefix : *m_processor, part.text);
-        ids.insert(ids.end(), part_ids.begin(), part_ids.end());
     }
     return ids;
 }

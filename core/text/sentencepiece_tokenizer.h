@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/text/added_tokens.h"
+#include "core/text/bpe.h"
 #include "core/text/special_tokens.h"
 #include "core/text/tokenizer.h"
 
@@ -35,19 +36,29 @@ public:
 
 private:
     void addTokens(const SpecialTokens& special);
+    bool spacesStartPieces() const;
+    void encodeText(std::string_view text, bool withPrefix, WordCache& cache,
+                    std::vector<int32_t>& ids) const;
 
     std::unique_ptr<sentencepiece::SentencePieceProcessor> m_processor;
-    /// For text behind a special token, where that gets no leading space; else null.
     std::unique_ptr<sentencepiece::SentencePieceProcessor> m_withoutPrefix;
     AddedTokens m_added;
     std::optional<int32_t> m_bos, m_eos;
-    bool m_addsBos = false, m_prefix = false;
+    bool m_addsBos = false;
+    bool m_prefix = false;       ///< a text gets a space put before it …
+    bool m_prefixInside = false; ///< … and so does text behind a special token
+    bool m_cutAtSpaces = false;  ///< words may be encoded one by one
     int32_t m_pieces = 0;
     int64_t m_vocabSize = 0;
 };
 
+struct SentencePieceFacts {
+    /// BPE, and a normalizer that changes nothing but spaces into ▁.
+    bool plainBpe = false;
+};
+
 /// Checks what the library believes without looking: that the table of a model's normalizer, if it
 /// has one, leads nowhere outside of itself. Throws Error.
-void checkSentencePieceModel(std::string_view model);
+SentencePieceFacts checkSentencePieceModel(std::string_view model);
 
 } // namespace bitloom::text
