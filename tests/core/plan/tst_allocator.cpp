@@ -212,11 +212,11 @@ private slots:
     // Thousands of steps: several blocks and checkpoints of the list.
     void longListsEqualReference() {
         Curves curves(menuOf("2t 3t 4t 2g 3g 4g 5g 6g 8g"), 11);
-        curves.add("a", 64, 700, 1, 0.3f);
-        curves.add("b", 128, 500, 0.2, 0.3f);
-        curves.add("c", 64, 300, 3, 0.3f);
+        curves.add("a", 64, 350, 1, 0.3f);
+        curves.add("b", 128, 250, 0.2, 0.3f);
+        curves.add("c", 64, 150, 3, 0.3f);
         const Reference oracle = reference(curves, curves.all());
-        QVERIFY(oracle.states.size() > 5000);
+        QVERIFY(oracle.states.size() > 3 * 1024);
         const Allocator allocator(curves.layers, curves.menu(), curves.all());
         for (size_t i = 0; i < oracle.states.size(); i += 1 + i % 37) {
             const int64_t budget = std::max(oracle.states[i].bits, allocator.minBits());
@@ -367,7 +367,49 @@ private slots:
             const int64_t bits =
                 6 * columnBits(curves.menu()[0], 64) + int64_t(taken) * step + 48 * lists;
             QVERIFY(allocator.allocate(bits).points == expected);
+            // Limits that change nothing do not change the order either.
+            for (const ColumnLimit& limit : {ColumnLimit{0, 0, 3}, ColumnLimit{1, 1, 3}}) {
+                Allocator limited(curves.layers, curves.menu(), 3);
+                limited.setLimits({&limit, 1}, curves.layers);
+                QVERIFY(limited.allocate(bits).points == expected);
+            }
         }
+    }
+
+    // Columns of 4 weights: a table costs 16 bits more than a grid, a class list entry 48. The
+    // first step of each layer adds a class, the second takes one away: bits rise for 1200 steps
+    // and then fall for 1200, across blocks. The longest prefix that fits may lie behind the hill.
+    void bitsThatFallAgain() {
+        Curves curves(menuOf("2g 2t"), 1);
+        const int64_t layers = 1200, grid = 72, table = 88;
+        for (int64_t l = 0; l < layers; ++l) {
+            curves.add("layer" + std::to_string(l), 4, 2);
+            curves.conditional(size_t(l)) = {100, 1};
+            curves.sse(size_t(l)) = {4, 1, 4, 1};
+        }
+        QCOMPARE(columnBits(curves.menu()[0], 4), grid);
+        QCOMPARE(columnBits(curves.menu()[1], 4), table);
+        const Allocator allocator(curves.layers, curves.menu(), 3);
+        const int64_t least = layers * (2 * grid + 48), end = layers * (2 * table + 48);
+        QCOMPARE(allocator.minBits(), least);
+        QCOMPARE(allocator.maxBits(), end);
+        const auto taken = [&](int64_t budget) {
+            const std::vector<uint8_t> points = allocator.allocate(budget).points;
+            return std::count(points.begin(), points.end(), uint8_t(1));
+        };
+        for (int64_t steps : {0, 1, 300, 599})
+            QCOMPARE(int64_t(taken(least + steps * 64)), steps);
+        for (int64_t steps : {0, 1, 300, 599})
+            QCOMPARE(int64_t(taken(least + steps * 64 + 63)), steps);
+        for (int64_t budget = end; budget < least + layers * 64 + 100; budget += 777)
+            QCOMPARE(int64_t(taken(budget)), 2 * layers);
+        // For a distortion on the way up the hill, its far side may be cheaper.
+        const double half = allocator.allocate(least + 590 * 64).distortion;
+        QCOMPARE(allocator.allocateForDistortion(half).bits, least + 590 * 64);
+        const double top = (1200 * 4 + 1000 * 400 + 200 * 100) / 2.0;
+        QCOMPARE(allocator.allocateForDistortion(top).bits, least + 200 * 64);
+        const double behind = (1200 * 4 + 100 * 400 + 1100 * 100) / 2.0;
+        QCOMPARE(allocator.allocateForDistortion(behind).bits, end);
     }
 
     // 0.25 % of 40 weights are no weights: such points are one class and cost the same.
@@ -572,19 +614,19 @@ private slots:
 
     void limitsOnLongLists() {
         Curves curves(menuOf("2t 3t 4t 2g 3g 4g 5g 6g 8g 16"), 12);
-        curves.add("a", 64, 900, 1, 0.3f);
-        curves.add("b", 128, 600, 0.2, 0.3f);
+        curves.add("a", 64, 450, 1, 0.3f);
+        curves.add("b", 128, 300, 0.2, 0.3f);
         const uint64_t allowed = defaultAllowed(curves.menu());
-        std::vector<uint64_t> masks(1500, allowed);
+        std::vector<uint64_t> masks(750, allowed);
         std::vector<ColumnLimit> limits;
-        for (int64_t k = 0; k < 900; k += 1 + k % 3) {
+        for (int64_t k = 0; k < 450; k += 1 + k % 3) {
             masks[size_t(k)] = k % 2 ? 0x24 : 0x3ff;
             limits.push_back({0, k, masks[size_t(k)]});
         }
         Allocator allocator(curves.layers, curves.menu(), allowed);
         allocator.setLimits(limits, curves.layers);
         const Reference oracle(curves, masks);
-        QVERIFY(oracle.states.size() > 5000);
+        QVERIFY(oracle.states.size() > 2 * 1024);
         for (size_t i = 0; i < oracle.states.size(); i += 1 + i % 61) {
             const int64_t budget = std::max(oracle.states[i].bits, allocator.minBits());
             compare(allocator.allocate(budget), oracle.at(budget));
