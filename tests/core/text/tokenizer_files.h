@@ -2,8 +2,10 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/base/error.h"
 #include "core/io/durable.h"
 #include "core/text/tokenizer.h"
+#include "core/text/unicode.h"
 
 #include <nlohmann/json.hpp>
 
@@ -75,6 +77,44 @@ inline nlohmann::json variant(const nlohmann::json& description) {
         }
     }
     return file;
+}
+
+inline std::string streamed(const bitloom::Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
+    bitloom::StreamDecoder stream(tokenizer);
+    std::string text;
+    for (int32_t id : ids) {
+        const std::string part = stream.push(id);
+        if (bitloom::text::findInvalidUtf8(part) != std::string::npos) return "half a character";
+        text += part;
+    }
+    return text + stream.finish();
+}
+
+/// A byte-level BPE of "a", "b", "c", "ab" and "abc", to be changed by the tests.
+inline nlohmann::json smallFile() {
+    return nlohmann::json::parse(R"({
+        "added_tokens": [{"id": 5, "content": "<s>", "special": true, "normalized": false}],
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+        "decoder": {"type": "ByteLevel"},
+        "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2, "ab": 3, "abc": 4},
+                  "merges": ["a b", ["ab", "c"]]}})");
+}
+
+inline std::unique_ptr<bitloom::Tokenizer> load(const nlohmann::json& file) {
+    const Folder folder;
+    folder.write("tokenizer.json", file);
+    return bitloom::loadTokenizer(folder.path());
+}
+
+/// The message of the Error that `load` throws, or "".
+template<typename Load>
+std::string errorOf(Load&& load) {
+    try {
+        load();
+    } catch (const bitloom::Error& error) {
+        return error.what();
+    }
+    return {};
 }
 
 } // namespace tokenizer_files

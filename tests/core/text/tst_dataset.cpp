@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
-#include "core/base/error.h"
 #include "core/base/hash.h"
 #include "core/io/safetensors.h"
 #include "core/text/dataset.h"
@@ -12,21 +11,12 @@
 
 using namespace bitloom;
 using tokenizer_files::data;
+using tokenizer_files::errorOf;
 using tokenizer_files::Folder;
 
 namespace {
 
 using Ids = std::vector<int32_t>;
-
-template<typename Call>
-std::string errorOf(Call&& call) {
-    try {
-        call();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return {};
-}
 
 bool contains(const std::string& text, const char* part) {
     return text.find(part) != std::string::npos;

@@ -3,7 +3,6 @@
 //
 // Ids against those of Hugging Face's tokenizers and transformers, Google's SentencePiece and
 // llama.cpp. tests/core/text/make_vectors.py made the expectations.
-#include "core/base/error.h"
 #include "tokenizer_files.h"
 
 #include <QtTest>
