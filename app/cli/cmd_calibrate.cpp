@@ -51,7 +51,7 @@ std::string coverage(const Statistics& statistics) {
 }
 
 void runCalibrate(Context& context, const Input& input) {
-    const auto model = Checkpoint::open(input.model);
+    const auto model = openModel(input.model);
     const CalibrationReport report = runCalibration(context, model, input.calibration, input.force);
     const auto statistics = Statistics::open(report.statistics);
     fs::path path = report.statistics;

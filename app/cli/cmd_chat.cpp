@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "app/cli/commands.h"
-#include "app/cli/options.h"
+#include "app/cli/planning.h"
 #include "app/cli/two_columns.h"
 
 #include "core/base/units.h"
@@ -40,7 +40,7 @@ struct Speaker {
     std::vector<int32_t> history;
 
     Speaker(Context& context, const std::string& name) {
-        const auto weights = openWeights(name);
+        const auto weights = openAnyModel(name);
         if (!hasTokenizer(weights->folder()))
             throw Error("'" + weights->folder().string() + "' has no tokenizer, so it cannot chat",
                         "Put the tokenizer.json or tokenizer.model of the model into the folder.");

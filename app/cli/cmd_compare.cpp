@@ -106,7 +106,7 @@ void runCompare(Context& context, const Input& input) {
             console.note(fmt::format("{} is compared at whole numbers of bits only", method));
     }
 
-    const auto model = Checkpoint::open(input.model);
+    const auto model = openModel(input.model);
     const auto original = weightsOf(model);
     const EvaluationWindows windows =
         evaluationInput(context, *original, input.text, input.protocol, input.context);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "app/cli/commands.h"
-#include "app/cli/options.h"
+#include "app/cli/planning.h"
 
 #include "core/base/units.h"
 #include "core/model/checkpoint.h"
@@ -30,7 +30,7 @@ void runConvert(Context& context, const Input& input) {
         JobProgress progress(context.console, "converting");
         convertLlama2c(input.file, input.tokenizer, input.out, progress);
     }
-    const auto model = Checkpoint::open(input.out);
+    const auto model = openModel(input.out);
     context.console.print(
         fmt::format("wrote {}: {} with {} parameters, {}", input.out, model->config().architecture,
                     formatCount(model->parameters()), formatBytes(model->weightBytes())));

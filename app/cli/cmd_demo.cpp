@@ -53,7 +53,7 @@ public:
 
     void run() {
         const JobProgress clock(m_console, "demo");
-        m_model = Checkpoint::open(sampleModelFolder().string());
+        m_model = openModel(sampleModelFolder().string());
         step("The sample",
              fmt::format("{}: a {} with {} parameters that tells simple stories.",
                          m_model->folder().filename().string(), m_model->config().architecture,
@@ -152,7 +152,7 @@ private:
         step("Perplexity", "On held-out text, before and after.");
         m_context.startEngine();
         const auto before = weightsOf(m_model);
-        const auto after = openWeights((m_folder / "quantized").string());
+        const auto after = openAnyModel((m_folder / "quantized").string());
         TextInput text;
         text.texts = {(sampleModelFolder() / "valid.txt").string()};
         const EvaluationWindows windows = evaluationInput(m_context, *before, text, "gptq", 256);
@@ -179,7 +179,7 @@ private:
         options.maxTokens = 90;
         std::vector<Generation> generations;
         for (const auto& weights :
-             {weightsOf(m_model), openWeights((m_folder / "quantized").string())}) {
+             {weightsOf(m_model), openAnyModel((m_folder / "quantized").string())}) {
             JobProgress progress(m_console, "writing");
             TextModel model(weights, m_context.compute());
             generations.push_back(generate(

@@ -51,8 +51,8 @@ void runEval(Context& context, const Input& input) {
         throw Error(ErrorCode::Usage, "--tasks is not part of this version of Bitloom",
                     "Perplexity and KL divergence work: leave --tasks out.");
     protocolNamed(input.protocol); // a slip is found before anything is opened
-    const auto model = openWeights(input.model);
-    const auto reference = input.against.empty() ? nullptr : openWeights(input.against);
+    const auto model = openAnyModel(input.model);
+    const auto reference = input.against.empty() ? nullptr : openAnyModel(input.against);
     if (reference && reference->config().vocab != model->config().vocab)
         throw Error(fmt::format("the models have different vocabularies: {} and {} tokens",
                                 model->config().vocab, reference->config().vocab),

@@ -39,7 +39,7 @@ Json difference(Context& context, const QuantizedCheckpoint& source, const Input
     context.startEngine();
     JobProgress progress(context.console, "comparing",
                          {double(rows.count * rows.length), "tokens"});
-    const auto written = openWeights(input.out);
+    const auto written = openAnyModel(input.out);
     const Evaluation evaluation =
         evaluate(*written, original.get(), windows, context.compute(), progress);
     context.console.print(fmt::format("KL to the quantized model {:.2e} over {} tokens; the same "
@@ -64,7 +64,7 @@ void runExport(Context& context, const Input& input) {
     output.folder = input.out;
     output.resume = true; // an unfinished export is simply made again
     checkOutput(output);
-    const auto source = QuantizedCheckpoint::open(folder);
+    const auto source = openQuantized(folder);
     const DType dtype = input.dtype == "f32"   ? DType::F32
                         : input.dtype == "f16" ? DType::F16
                                                : DType::BF16;

@@ -82,7 +82,7 @@ std::string dtypesOf(const Checkpoint& model) {
 }
 
 void infoOfSource(Context& context, const std::string& name, bool layers) {
-    const auto model = Checkpoint::open(name);
+    const auto model = openModel(name);
     const auto cached = findCachedStatistics(context.cache(), model->fingerprint());
     Facts facts;
     facts.push_back({"model", displayName(model->folder())});
@@ -153,7 +153,7 @@ std::string classesText(const QuantizedCheckpoint& model, const std::string& lin
 }
 
 void infoOfQuantized(Context& context, const fs::path& folder, bool layers, bool verify) {
-    const auto model = QuantizedCheckpoint::open(folder);
+    const auto model = openQuantized(folder);
     const SizeParts& parts = model->parts();
     const nlohmann::json& recipe = model->recipe();
     const auto method = recipe.contains("method") && recipe["method"].is_string()
@@ -240,7 +240,7 @@ void explainModel(Context& context, const std::string& name) {
     const std::string shown = name.find(' ') == std::string::npos ? name : "'" + name + "'";
     std::vector<std::vector<std::string>> next;
     if (isBitloomCheckpoint(folder)) {
-        const auto model = QuantizedCheckpoint::open(folder);
+        const auto model = openQuantized(folder);
         console.print(fmt::format("{} is a quantized {}: {:.3f} bits per weight, {}.\n",
                                   displayName(folder), model->config().architecture,
                                   model->parts().bitsPerWeight(),
@@ -250,7 +250,7 @@ void explainModel(Context& context, const std::string& name) {
                 {"bitloom info " + shown + " --verify", "check every file and tensor"},
                 {"bitloom export " + shown + " --to hf -o DIR", "unpack it for other programs"}};
     } else {
-        const auto model = Checkpoint::open(name);
+        const auto model = openModel(name);
         const bool calibrated =
             !findCachedStatistics(context.cache(), model->fingerprint()).empty();
         const bool reads = hasTokenizer(model->folder());

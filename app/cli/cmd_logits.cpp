@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "app/cli/commands.h"
-#include "app/cli/options.h"
+#include "app/cli/planning.h"
 
 #include "core/base/units.h"
 #include "core/engine/evaluate.h"
@@ -58,8 +58,9 @@ private:
 };
 
 void runLogits(Context& context, const Input& input) {
-    const auto weights = openWeights(input.model);
+    const auto weights = openAnyModel(input.model);
     const ModelConfig& config = weights->config();
+    requireFile(input.ids, "--ids");
     const TokenWindows rows = windowsFromIds(input.ids, config.vocab, 0);
     if (rows.length > config.maxPositions)
         throw Error(fmt::format("the rows of '{}' have {} tokens; the model can hold {}", input.ids,

@@ -28,7 +28,7 @@ void runPlan(Context& context, const Input& input) {
     if (fs::is_directory(input.out, ignored))
         throw Error("'" + input.out + "' is a folder", "Name a file with -o, such as plan.json.");
 
-    const auto model = Checkpoint::open(input.model);
+    const auto model = openModel(input.model);
     const auto statistics = obtainStatistics(context, model, input.calibration);
     const Planner planner(*model, statistics, pins);
     const Plan plan = planner.plan(budget, options);

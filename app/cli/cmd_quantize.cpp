@@ -91,9 +91,10 @@ void runQuantize(Context& context, Input& input) {
     input.output.folder = input.out;
     if (!input.output.dryRun) checkOutput(input.output);
 
-    const auto model = Checkpoint::open(input.model);
+    const auto model = openModel(input.model);
     Plan plan;
     if (!input.plan.empty()) {
+        requireFile(input.plan, "--plan");
         plan = Plan::load(input.plan);
         if (plan.model != model->fingerprint())
             throw Error(

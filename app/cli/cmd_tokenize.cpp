@@ -38,6 +38,8 @@ std::string readStdin() {
 }
 
 void runTokenize(Context& context, const Input& input) {
+    for (const std::string& text : input.texts)
+        requireFile(text, "--text");
     // A folder with nothing but tokenizer files will do.
     std::error_code ignored;
     const fs::path folder = fs::is_directory(input.model, ignored) && hasTokenizer(input.model)

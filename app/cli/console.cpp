@@ -172,8 +172,9 @@ void JobProgress::report(double fraction, std::string_view what) {
     fraction = std::clamp(fraction, 0.0, 1.0);
     const auto now = Clock::now();
     const bool terminal = m_console.errTerminal() && !m_console.json();
-    // A terminal is redrawn ten times a second, JSON four times, a log file every ten seconds.
-    const double every = terminal ? 0.1 : m_console.json() ? 0.25 : 10;
+    // A terminal is redrawn ten times a second, JSON four times; a log file gets a line every ten
+    // seconds at first and rarer ones later.
+    const double every = terminal ? 0.1 : m_console.json() ? 0.25 : std::max(10.0, seconds() / 20);
     const bool last = fraction >= 1 && m_lastFraction < 1;
     const bool due = std::chrono::duration<double>(now - m_shown).count() >= every;
     if (m_history.empty() || fraction > m_history.back().second)

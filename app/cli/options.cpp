@@ -12,8 +12,12 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 
 namespace bitloom::cli {
 
@@ -192,6 +196,15 @@ void addBudgetOptions(CLI::App& command, BudgetInput& input) {
         ->allow_extra_args(false);
     // Known, so that asking for it gets an answer; not offered.
     command.add_option("--tokens-per-second", input.tokensPerSecond)->group("");
+}
+
+void requireFile(const std::string& path, const std::string& option) {
+    std::error_code error;
+    const std::string hint = "Check the name given with " + option + ".";
+    if (!fs::exists(path, error)) throw Error("there is no file '" + path + "'", hint);
+    if (fs::is_directory(path, error)) throw Error("'" + path + "' is a folder, not a file", hint);
+    if (::access(path.c_str(), R_OK) != 0)
+        throw Error("'" + path + "' cannot be read: " + std::strerror(errno), hint);
 }
 
 double parseRelative(const std::string& given) {

@@ -73,6 +73,19 @@ struct BudgetInput {
 };
 void addBudgetOptions(CLI::App& command, BudgetInput& input);
 
+/// Throws Error unless the file that `option` names is there and can be read.
+void requireFile(const std::string& path, const std::string& option);
+/// Runs `job`; an Error that says nothing about what to do gets `hint`.
+template<typename Job>
+auto withHint(const std::string& hint, const Job& job) {
+    try {
+        return job();
+    } catch (const Error& error) {
+        if (!error.hint().empty() || error.code() != ErrorCode::Failed) throw;
+        throw Error(error.code(), error.what(), hint);
+    }
+}
+
 /// "+2%", "2%" or "0.02" as 0.02. Throws Error(Usage).
 double parseRelative(const std::string& text);
 

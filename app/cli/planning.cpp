@@ -50,6 +50,7 @@ WindowShape windowShape(Context& context, const ModelConfig& config,
 TokenWindows windowsOfIds(const Checkpoint& model, const CalibrationInput& input,
                           const WindowShape& shape) {
     const fs::path file = input.text.ids;
+    requireFile(file.string(), "--ids");
     int64_t length = shape.length;
     if (input.length == 0) {
         // Rows that somebody prepared stay as they are where the model can hold them.
@@ -69,12 +70,31 @@ std::vector<fs::path> paths(const std::vector<std::string>& names) {
 
 } // namespace
 
+namespace {
+const char* const damagedHint =
+    "The folder may be incomplete or damaged: get the model again from where it came from.";
+} // namespace
+
+std::shared_ptr<const Checkpoint> openModel(const std::string& name) {
+    return withHint(damagedHint, [&] { return Checkpoint::open(name); });
+}
+
+std::shared_ptr<const QuantizedCheckpoint> openQuantized(const fs::path& folder) {
+    return withHint(damagedHint, [&] { return QuantizedCheckpoint::open(folder); });
+}
+
+std::shared_ptr<const ModelWeights> openAnyModel(const std::string& name) {
+    return withHint(damagedHint, [&] { return openWeights(name); });
+}
+
 TokenWindows calibrationWindows(Context& context, const Checkpoint& model,
                                 const CalibrationInput& input) {
     const WindowShape shape = windowShape(context, model.config(), input);
     if (!input.text.ids.empty()) return windowsOfIds(model, input, shape);
 
     std::vector<fs::path> files = paths(input.text.texts);
+    for (const std::string& text : input.text.texts)
+        requireFile(text, "--text");
     if (!hasTokenizer(model.folder()))
         throw Error("'" + model.folder().string() + "' has no tokenizer, so text cannot be used",
                     "Give ready token ids with --ids FILE (safetensors, I32 input_ids), or put "
@@ -129,6 +149,7 @@ std::shared_ptr<const Statistics> obtainStatistics(Context& context,
                                                    const std::string& wanted) {
     Console& console = context.console;
     if (!input.stats.empty()) {
+        requireFile(input.stats, "--stats");
         auto statistics = Statistics::open(input.stats);
         if (statistics->recipe().modelFingerprint != model->fingerprint())
             throw Error(

@@ -16,6 +16,11 @@
 
 namespace bitloom::cli {
 
+/// Checkpoint::open and the like, with something to do in every message.
+std::shared_ptr<const Checkpoint> openModel(const std::string& name);
+std::shared_ptr<const QuantizedCheckpoint> openQuantized(const std::filesystem::path& folder);
+std::shared_ptr<const ModelWeights> openAnyModel(const std::string& name);
+
 /// Windows for calibration: of the given text or ids, or of the text that lies beside the model or
 /// comes with the program. Says what it chose where the user did not.
 TokenWindows calibrationWindows(Context& context, const Checkpoint& model,

@@ -302,6 +302,7 @@ EvaluationWindows evaluationInput(Context& context, const ModelWeights& model,
     if (!input.ids.empty()) {
         const int64_t asked = wantedContext > 0 ? wantedContext : defaultContext(protocol);
         int64_t length = std::min(asked, config.maxPositions);
+        requireFile(input.ids, "--ids");
         const auto ids = SafetensorsFile::open(input.ids);
         const TensorInfo& tensor = ids->require("input_ids");
         if (wantedContext == 0)
@@ -315,6 +316,8 @@ EvaluationWindows evaluationInput(Context& context, const ModelWeights& model,
         if (!hasTokenizer(folder))
             throw Error("'" + folder.string() + "' has no tokenizer, so text cannot be used",
                         "Give ready token ids with --ids FILE (safetensors, I32 input_ids).");
+        for (const std::string& text : input.texts)
+            requireFile(text, "--text");
         std::vector<fs::path> files(input.texts.begin(), input.texts.end());
         if (files.empty()) {
             std::error_code ignored;

@@ -32,26 +32,42 @@ QString program() {
     return QStringLiteral(BITLOOM_BINARY_DIR "/bin/bitloom");
 }
 
-Run runProgram(const QStringList& arguments, const QByteArray& input = {},
-               const QProcessEnvironment& environment = QProcessEnvironment::systemEnvironment()) {
-    QProcess process;
-    process.setProcessEnvironment(environment);
-    process.start(program(), arguments);
-    process.write(input);
-    process.closeWriteChannel();
-    Run run;
-    if (!process.waitForFinished(110000)) {
-        process.kill();
-        process.waitForFinished();
+/// A program under way; several may be.
+class Started {
+public:
+    explicit Started(
+        const QStringList& arguments, const QByteArray& input = {},
+        const QProcessEnvironment& environment = QProcessEnvironment::systemEnvironment())
+        : m_json(arguments.contains(QStringLiteral("--json"))) {
+        m_process.setProcessEnvironment(environment);
+        m_process.start(program(), arguments);
+        m_process.write(input);
+        m_process.closeWriteChannel();
+    }
+    Run result() {
+        Run run;
+        if (!m_process.waitForFinished(280000)) {
+            m_process.kill();
+            m_process.waitForFinished();
+            return run;
+        }
+        run.code = m_process.exitStatus() == QProcess::NormalExit ? m_process.exitCode() : -2;
+        run.out = QString::fromUtf8(m_process.readAllStandardOutput());
+        run.err = QString::fromUtf8(m_process.readAllStandardError());
+        if (m_json)
+            for (const QString& line : run.out.split(u'\n', Qt::SkipEmptyParts))
+                run.events << QJsonDocument::fromJson(line.toUtf8()).object();
         return run;
     }
-    run.code = process.exitStatus() == QProcess::NormalExit ? process.exitCode() : -2;
-    run.out = QString::fromUtf8(process.readAllStandardOutput());
-    run.err = QString::fromUtf8(process.readAllStandardError());
-    if (arguments.contains(QStringLiteral("--json")))
-        for (const QString& line : run.out.split(u'\n', Qt::SkipEmptyParts))
-            run.events << QJsonDocument::fromJson(line.toUtf8()).object();
-    return run;
+
+private:
+    QProcess m_process;
+    bool m_json;
+};
+
+Run runProgram(const QStringList& arguments, const QByteArray& input = {},
+               const QProcessEnvironment& environment = QProcessEnvironment::systemEnvironment()) {
+    return Started(arguments, input, environment).result();
 }
 
 void copyFolder(const QString& from, const QString& to) {
@@ -217,7 +233,7 @@ private slots:
         row("device", "info {golden} --device tpu", 2, "tpu");
         row("memory", "info {golden} --memory lots", 2, "lots");
         row("threads", "info {golden} --threads 0", 2, "--threads");
-        row("log", "info {golden} --log {dir}/no/such/folder/log", 1, "log");
+        row("log", "info {golden} --log {golden}/config.json/log", 1, "log");
         row("no budget", "plan {golden}", 2, "--bits");
         row("two budgets", "plan {golden} --bits 3 --size 1M", 2, "more than one");
         row("negative budget", "plan {golden} --bits -1", 2, "bits");
@@ -264,7 +280,8 @@ private slots:
         QFETCH(QString, line);
         QFETCH(int, code);
         QFETCH(QString, message);
-        const Run plain = runProgram(filled(line));
+        Started first(filled(line)), second(filled(line) << QStringLiteral("--json"));
+        const Run plain = first.result(), json = second.result();
         QVERIFY2(plain.code == code, plain.all());
         QVERIFY2(plain.err.startsWith(QLatin1String("error: ")) ||
                      plain.err.contains(QLatin1String("\nerror: ")),
@@ -273,7 +290,6 @@ private slots:
         QVERIFY2(plain.out.isEmpty(), plain.all());
         QVERIFY(!QFileInfo::exists(path(QStringLiteral("o"))));
 
-        const Run json = runProgram(filled(line) << QStringLiteral("--json"));
         QVERIFY2(json.code == code, json.all());
         const QJsonObject error = json.last();
         QCOMPARE(error[QLatin1String("event")].toString(), QStringLiteral("error"));
@@ -294,7 +310,7 @@ private slots:
         QTest::newRow("no config") << golden << "config.json";
         QTest::newRow("already quantized") << golden << "gptq";
         QTest::newRow("only pytorch_model.bin") << golden << "pytorch_model.bin";
-        QTest::newRow("no weights") << golden << "safetensors";
+        QTest::newRow("no weights") << golden << "no tensor";
         QTest::newRow("missing shard")
             << QStringLiteral(BITLOOM_TEST_DATA "/goldens/llama3-rope-tied-sharded")
             << "model-00002-of-00002.safetensors";
@@ -340,11 +356,11 @@ private slots:
         } else {
             QVERIFY(QFile::remove(folder + u'/' + message));
         }
-        for (const char* command : {"info", "eval", "calibrate"}) {
-            QStringList arguments{QString::fromUtf8(command), folder};
-            if (std::strcmp(command, "info") != 0)
-                arguments << QStringLiteral("--ids") << goldenIds;
-            const Run run = runProgram(withCache(arguments));
+        Started info({QStringLiteral("info"), folder});
+        Started eval(
+            withCache({QStringLiteral("eval"), folder, QStringLiteral("--ids"), goldenIds}));
+        for (Started* started : {&info, &eval}) {
+            const Run run = started->result();
             QVERIFY2(run.code == 1, run.all());
             QVERIFY2(run.err.startsWith(QLatin1String("error: ")), run.all());
             QVERIFY2(run.err.contains(message), run.all());
