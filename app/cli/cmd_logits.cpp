@@ -114,7 +114,9 @@ void addLogits(CLI::App& app, Context& context) {
             "'stored' rounded to the model's dtype, as a transformers model has them after "
             "model.to(dtype); 'auto': stored for a Hugging Face model, exact for a "
             "quantized one")
-        ->check(CLI::IsMember({"auto", "exact", "stored"}));
+        ->type_name("HOW")
+        ->check(CLI::IsMember({"auto", "exact", "stored"}))
+        ->capture_default_str();
 }
 
 } // namespace bitloom::cli
