@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/base/units.h"
 #include "core/format/layout.h"
+#include "core/plan/measured.h"
 #include "core/text/tokenizer.h"
 
 #include <spdlog/fmt/fmt.h>
@@ -297,12 +298,10 @@ Allocation Planner::withinSize(int64_t bytes, const QuantizeOptions& options) co
 
 Allocation Planner::withinPerplexity(double relative, const QuantizeOptions& options) const {
     const double wanted = std::log1p(relative), weights = double(m_allocator.weights());
+    const Predictor predictor =
+        predictorFor(m_statistics->path(), stageOf(options.descentPasses, options.polishSteps));
     const auto predicted = [&](const Allocation& allocation) {
-        Plan plan;
-        plan.bits = allocation.bits;
-        plan.distortion = allocation.distortion;
-        plan.layers.push_back({"all", 1, int64_t(weights), {}});
-        return predictionOf(plan, *m_statistics, options).deltaNll;
+        return predictor.deltaNll(allocation.distortion, double(allocation.bits) / weights);
     };
     int64_t low = m_allocator.minBits(), high = m_allocator.maxBits();
     Allocation best = m_allocator.allocate(high);
@@ -354,13 +353,16 @@ Budget parseBudget(const BudgetInput& input) {
     return {Budget::Kind::Bits, *input.bits};
 }
 
+MethodStage stageOf(int descentPasses, int polishSteps) {
+    if (polishSteps > 0) return MethodStage::Polish;
+    return descentPasses > 0 ? MethodStage::CoordinateDescent : MethodStage::Gptq;
+}
+
 Prediction predictionOf(const Plan& plan, const Statistics& statistics,
                         const QuantizeOptions& options) {
-    const MethodStage stage = options.polishSteps > 0     ? MethodStage::Polish
-                              : options.descentPasses > 0 ? MethodStage::CoordinateDescent
-                                                          : MethodStage::Gptq;
-    return Predictor(stage).predict(plan.distortion, plan.bitsPerWeight(), statistics.nllFp(),
-                                    statistics.recipe().source);
+    return predictorFor(statistics.path(), stageOf(options.descentPasses, options.polishSteps))
+        .predict(plan.distortion, plan.bitsPerWeight(), statistics.nllFp(),
+                 statistics.recipe().source);
 }
 
 std::string describe(const Statistics& statistics) {

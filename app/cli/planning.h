@@ -72,7 +72,11 @@ private:
 std::vector<Pin> parsePins(const BudgetInput& input);
 Budget parseBudget(const BudgetInput& input);
 
-/// What the predictor says about a plan's distortion for the stage that `options` reach.
+/// The stage that a method with so many passes and steps ends in.
+MethodStage stageOf(int descentPasses, int polishSteps);
+
+/// What the predictor, re-fitted by what was measured so far, says about a plan's
+/// distortion for the stage that `options` reach.
 Prediction predictionOf(const Plan& plan, const Statistics& statistics,
                         const QuantizeOptions& options);
 

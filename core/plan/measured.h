@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "core/plan/predictor.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace bitloom {
+
+/// A plan that was predicted, carried out and measured.
+struct MeasuredRecord {
+    MeasuredPoint point;
+    MethodStage stage = MethodStage::CoordinateDescent;
+    std::string checkpoint; ///< fingerprint of what was measured
+    std::string textHash;   ///< of the text it was measured on
+};
+
+/// The records of one statistics file, in `measured.json` beside it: what predictions are re-fitted
+/// by. A missing file gives none; a damaged one is reported in the log and gives none.
+std::vector<MeasuredRecord> loadMeasured(const std::filesystem::path& statistics);
+/// Adds a record, in place of an earlier one of the same checkpoint and text. Throws Error if the
+/// file cannot be written.
+void addMeasured(const std::filesystem::path& statistics, const MeasuredRecord& record);
+
+/// A predictor for `stage` that knows the records of that stage.
+Predictor predictorFor(const std::filesystem::path& statistics, MethodStage stage);
+
+} // namespace bitloom
