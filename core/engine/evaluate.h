@@ -65,13 +65,14 @@ Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
 /// Mean and standard error of a − b, window by window. Sizes must agree.
 std::pair<double, double> pairedDifference(std::span<const double> a, std::span<const double> b);
 
-/// How rotary frequencies are held. Exact: float32, as transformers' from_pretrained has them, and as
-/// everything in Bitloom runs. Stored: rounded to the checkpoint's dtype, as a transformers model has
-/// them after model.to(dtype), which casts its buffers too. Only for checking against such logits.
+/// How rotary frequencies are held. Exact: float32, as transformers' from_pretrained has them, and
+/// as everything in Bitloom runs. Stored: rounded to the checkpoint's dtype, as a transformers
+/// model has them after model.to(dtype), which casts its buffers too. Only for checking against
+/// such logits.
 enum class RopePrecision { Exact, Stored };
 
-/// Logits [B, T, V] of whole rows, float32, nothing added (the `logits` command). `sink` gets them row
-/// by row: row index, T·V values.
+/// Logits [B, T, V] of whole rows, float32, nothing added (the `logits` command). `sink` gets them
+/// row by row: row index, T·V values.
 void computeLogits(const ModelWeights& model, const TokenWindows& rows, RopePrecision precision,
                    const ComputeOptions& compute,
                    const std::function<void(int64_t row, std::span<const float> logits)>& sink,
