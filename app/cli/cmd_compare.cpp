@@ -126,37 +126,45 @@ void runCompare(Context& context, const Input& input) {
         rows.push_back(std::move(row));
     }
     console.event({{"event", "row"}, {"row", rowFields(rows[0])}});
-    for (Candidate& candidate : candidates) {
-        const std::string name = fmt::format("{} at {:g}", candidate.method, candidate.bits);
-        JobProgress progress(console,
-                             fmt::format("{} ({} of {})", name, rows.size(), candidates.size()));
-        ProgressSlice quantizing(progress, 0, 0.6), measuring(progress, 0.6, 1);
-        NoProgress silent;
-        Row row{candidate.method, candidate.bits, 0, 0, {}, 0};
-        const SizeParts parts =
-            predictSize(*model, checkpointSpec(*model, *statistics, candidate.options, silent));
-        row.trueBits = parts.bitsPerWeight();
-        row.bytes = parts.totalBytes;
-        QuantizeReport report;
-        const auto quantized =
-            quantizeInMemory(model, *statistics, candidate.options, report, quantizing);
-        row.seconds = report.seconds > 0 ? report.seconds : progress.seconds();
-        for (const std::string& warning : report.warnings)
-            console.warn(name + ": " + warning);
-        row.evaluation =
-            evaluate(*quantized, original.get(), windows, context.compute(), measuring);
-        console.event({{"event", "row"}, {"row", rowFields(row)}});
-        rows.push_back(std::move(row));
+    const auto printTable = [&] {
+        std::vector<std::vector<std::string>> lines{
+            {"method", "true bits", "size", "perplexity", "ΔNLL", "KL", "same top", "seconds"}};
+        for (const Row& row : rows)
+            lines.push_back(cells(row));
+        console.print(table(lines, "lrrrrrrr"));
+    };
+    try {
+        for (Candidate& candidate : candidates) {
+            const std::string name = fmt::format("{} at {:g}", candidate.method, candidate.bits);
+            JobProgress progress(
+                console, fmt::format("{} ({} of {})", name, rows.size(), candidates.size()));
+            ProgressSlice quantizing(progress, 0, 0.6), measuring(progress, 0.6, 1);
+            NoProgress silent;
+            Row row{candidate.method, candidate.bits, 0, 0, {}, 0};
+            const SizeParts parts =
+                predictSize(*model, checkpointSpec(*model, *statistics, candidate.options, silent));
+            row.trueBits = parts.bitsPerWeight();
+            row.bytes = parts.totalBytes;
+            QuantizeReport report;
+            const auto quantized =
+                quantizeInMemory(model, *statistics, candidate.options, report, quantizing);
+            row.seconds = report.seconds > 0 ? report.seconds : progress.seconds();
+            for (const std::string& warning : report.warnings)
+                console.warn(name + ": " + warning);
+            row.evaluation =
+                evaluate(*quantized, original.get(), windows, context.compute(), measuring);
+            console.event({{"event", "row"}, {"row", rowFields(row)}});
+            rows.push_back(std::move(row));
+        }
+    } catch (const Error&) {
+        printTable(); // what is measured is not lost with what is not
+        throw;
     }
+    printTable();
 
-    std::vector<std::vector<std::string>> lines{
-        {"method", "true bits", "size", "perplexity", "ΔNLL", "KL", "same top", "seconds"}};
     Json list = Json::array();
-    for (const Row& row : rows) {
-        lines.push_back(cells(row));
+    for (const Row& row : rows)
         list.push_back(rowFields(row));
-    }
-    console.print(table(lines, "lrrrrrrr"));
     console.print(
         fmt::format("\n{} on {}: {} tokens. Calibrated on {}. Embedding and head in 16 bit.",
                     rows[0].evaluation.protocol, windows.windows.source,

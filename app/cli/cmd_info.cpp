@@ -11,6 +11,9 @@
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include <functional>
+#include <map>
+
 namespace bitloom::cli {
 
 namespace {
@@ -124,7 +127,7 @@ void infoOfSource(Context& context, const std::string& name, bool layers) {
     context.console.result("info", fields);
 }
 
-/// "300 × 4t, 80 × 3t": the classes of a layer's columns.
+/// "18 × 4, 216 × 3, 22 × 2; 90 outliers": the widths of a layer's columns.
 std::string classesText(const QuantizedCheckpoint& model, const std::string& linear) {
     switch (model.layoutOf(linear)) {
     case LayerLayout::Dense:
@@ -139,16 +142,16 @@ std::string classesText(const QuantizedCheckpoint& model, const std::string& lin
         break;
     }
     const ColumnWeights weights = model.column(linear);
-    std::string text;
-    for (size_t c = 0; c < weights.classes.size(); ++c) {
-        const ColumnClass& columns = weights.classes[c];
-        const auto count = std::count(weights.classOf.begin(), weights.classOf.end(), uint8_t(c));
-        const char* kind = columns.kind == PointKind::Table  ? "t"
-                           : columns.kind == PointKind::Grid ? "g"
-                                                             : "";
-        text += fmt::format("{}{} × {}{}", c ? ", " : "", count, columns.bits, kind);
-        if (columns.outliers) text += fmt::format("+{}", columns.outliers);
+    std::map<int, int64_t, std::greater<>> columns;
+    int64_t outliers = 0;
+    for (const uint8_t c : weights.classOf) {
+        ++columns[weights.classes[c].bits];
+        outliers += weights.classes[c].outliers;
     }
+    std::string text;
+    for (const auto& [bits, count] : columns)
+        text += fmt::format("{}{} × {}", text.empty() ? "" : ", ", count, bits);
+    if (outliers > 0) text += fmt::format("; {} outliers", formatCount(outliers));
     return text;
 }
 
@@ -189,7 +192,7 @@ void infoOfQuantized(Context& context, const fs::path& folder, bool layers, bool
     }
     context.console.print(table(facts, "ll", false));
     if (layers) {
-        Facts rows{{"layer", "outputs", "inputs", "columns"}};
+        Facts rows{{"layer", "outputs", "inputs", "columns × bits"}};
         for (const LinearInfo& linear : model->catalogue().linears)
             rows.push_back({linear.name, formatCount(linear.rows), formatCount(linear.cols),
                             classesText(*model, linear.name)});
