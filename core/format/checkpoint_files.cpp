@@ -26,9 +26,9 @@ std::string literal(std::string_view text) {
 }
 
 // Room beside the names, a little more than the longest text of each entry.
-constexpr int64_t configBase = 256, configColumn = 176, configGroup = 336;
+constexpr int64_t configBase = 256, configColumn = 128, configGroup = 248;
 constexpr int64_t indexBase = 128, indexEntry = 48;
-constexpr int64_t manifestBase = 128, manifestEntry = 104;
+constexpr int64_t manifestBase = 128, manifestEntry = 80;
 constexpr int64_t cardRoom = 4096;
 /// Sizes by part and program, and figures that are measured only after the layout is made.
 constexpr int64_t recipeStored = 1024, recipeMeasured = 3072, recipeUnit = 4096;
