@@ -186,6 +186,14 @@ private slots:
                       "token id -1 is outside the vocabulary");
         TextModel chat(model, compute());
         COMPARE_ERROR(chat.advance({}), "empty");
+        // A refused id leaves the conversation as it was.
+        const std::vector<int32_t> prompt{1, 5, 9}, wrong{7, 512}, next{7};
+        chat.advance(prompt);
+        COMPARE_ERROR(chat.advance(wrong), "token id 512");
+        QCOMPARE(chat.position(), 3);
+        TextModel other(model, compute());
+        other.advance(prompt);
+        QCOMPARE(chat.advance(next), other.advance(next));
     }
 
     void cancelled() {
