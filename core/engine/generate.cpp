@@ -145,7 +145,12 @@ Generation generate(TextModel& model, const Tokenizer* tokenizer, std::span<cons
 
     Sampler sampler(options.sampling);
     std::optional<StreamDecoder> decoder;
-    if (tokenizer) decoder.emplace(*tokenizer);
+    if (tokenizer) {
+        // The text goes on behind the prompt: a first word keeps the space in front of it.
+        decoder.emplace(*tokenizer);
+        for (int32_t id : prompt)
+            decoder->push(id);
+    }
     StopFilter filter(options.stopStrings);
     std::vector<int32_t> history(prompt.begin(), prompt.end());
     const std::vector<int64_t>& eos = model.config().eosTokens;
