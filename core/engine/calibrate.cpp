@@ -471,9 +471,12 @@ CalibrationReport calibrate(std::shared_ptr<const Checkpoint> model,
         return report;
     }
     std::filesystem::create_directories(folder);
-    if (options.force)
+    if (options.force) {
+        // Not under the feet of a calibration that is running; the writer takes the lock next.
+        const FolderLock lock(folder);
         for (const auto& entry : std::filesystem::directory_iterator(folder))
             if (entry.path().extension() != ".lock") std::filesystem::remove_all(entry.path());
+    }
     return Calibration(std::move(model), options, recipe, folder, progress).run();
 }
 
