@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include <QLocale>
+#include <QString>
+
+namespace bitloom::ui {
+
+/// Numbers as they stand in plots and read-outs: through the locale, digits as needed.
+
+/// "1,415", "0.0035", "3.1·10⁻⁹": `digits` significant ones; "–" for what is not finite.
+QString numberText(const QLocale& locale, double value, int digits = 4);
+QString countText(const QLocale& locale, int64_t value);
+/// "2.51 GiB", with a non-breaking space.
+QString bytesText(const QLocale& locale, double bytes);
+/// "12.3 %", with a non-breaking space; "< 0.1 %" instead of 0 for a share that is not 0.
+QString percentText(const QLocale& locale, double share);
+
+} // namespace bitloom::ui
