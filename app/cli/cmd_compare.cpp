@@ -111,7 +111,7 @@ void runCompare(Context& context, const Input& input) {
     const EvaluationWindows windows =
         evaluationInput(context, *original, input.text, input.protocol, input.context);
     const auto statistics = obtainStatistics(context, model, input.calibration);
-    const Planner planner(*model, statistics, {});
+    const Planner planner(model, statistics, {});
     for (Candidate& candidate : candidates)
         if (candidate.options.method == Method::CmpqPlus)
             candidate.options.plan = planner.forBits(candidate.bits, candidate.options);

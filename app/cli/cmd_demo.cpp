@@ -93,7 +93,7 @@ private:
 
     void showBudgets() {
         step("Three budgets", "Every channel gets the bits that it is worth. Columns by width:");
-        const Planner planner(*m_model, m_statistics, {});
+        const Planner planner(m_model, m_statistics, {});
         QuantizeOptions options = quantizeOptions(m_context, {});
         Json list = Json::array();
         for (const double bits : budgets) {

@@ -30,15 +30,11 @@ void runPlan(Context& context, const Input& input) {
 
     const auto model = openModel(input.model);
     const auto statistics = obtainStatistics(context, model, input.calibration);
-    const Planner planner(*model, statistics, pins);
+    const Planner planner(model, statistics, pins);
     const Plan plan = planner.plan(budget, options);
     plan.save(input.out);
 
-    QuantizeOptions full = options;
-    full.plan = plan;
-    NoProgress progress;
-    const SizeParts parts =
-        predictSize(*model, checkpointSpec(*model, *statistics, full, progress));
+    const SizeParts parts = planner.size(plan, options);
     Console& console = context.console;
     console.print(planReport(plan, parts, *statistics));
     if (budget.kind == Budget::Kind::Size && double(parts.totalBytes) < 0.99 * budget.value)

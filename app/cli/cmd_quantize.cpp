@@ -106,7 +106,7 @@ void runQuantize(Context& context, Input& input) {
     const auto statistics = obtainStatistics(context, model, input.calibration, plan.statistics);
     if (options.method == Method::CmpqPlus) {
         if (input.plan.empty())
-            plan = Planner(*model, statistics, parsePins(input.budget))
+            plan = Planner(model, statistics, parsePins(input.budget))
                        .plan(parseBudget(input.budget), options);
         options.plan = std::move(plan);
     }

@@ -352,7 +352,7 @@ std::string endToEnd(Context& context) {
 
     QuantizeOptions options = quantizeOptions(context, {});
     options.head = HeadStorage::Keep; // as in memory
-    const Planner planner(*model, statistics, {});
+    const Planner planner(model, statistics, {});
     options.plan = planner.forBits(std::ceil(planner.minBits() * 2) / 2 + 1, options);
     const CheckpointLayout layout(*model, checkpointSpec(*model, *statistics, options, progress));
     const fs::path out = scratch / "out";

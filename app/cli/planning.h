@@ -7,7 +7,7 @@
 #include "core/engine/quantize.h"
 #include "core/model/checkpoint.h"
 #include "core/plan/allocator.h"
-#include "core/plan/plan.h"
+#include "core/plan/planner.h"
 #include "core/text/dataset.h"
 
 #include <memory>
@@ -39,46 +39,9 @@ std::shared_ptr<const Statistics> obtainStatistics(Context& context,
                                                    const CalibrationInput& input,
                                                    const std::string& wanted = {});
 
-/// Plans for one model and its statistics. Quick after construction.
-class Planner {
-public:
-    Planner(const Checkpoint& model, std::shared_ptr<const Statistics> statistics,
-            std::vector<Pin> pins);
-
-    double minBits() const; ///< bits per weight
-    double maxBits() const;
-
-    /// The plan for a budget. `options` (head, passes, polish) tell what the folder will hold
-    /// besides and which stage to predict for. Throws Error(Usage) for an impossible budget, naming
-    /// the nearest possible one.
-    Plan plan(const Budget& budget, const QuantizeOptions& options) const;
-    Plan forBits(double bits, const QuantizeOptions& options) const;
-
-private:
-    Plan finish(const Allocation& allocation, const Budget& budget,
-                const QuantizeOptions& options) const;
-    Allocation withinSize(int64_t bytes, const QuantizeOptions& options) const;
-    Allocation withinPerplexity(double relative, const QuantizeOptions& options) const;
-    int64_t folderBytes(const Allocation& allocation, const QuantizeOptions& options) const;
-
-    const Checkpoint& m_model;
-    std::shared_ptr<const Statistics> m_statistics;
-    std::vector<Pin> m_pins;
-    std::vector<LayerCurves> m_curves;
-    Allocator m_allocator;
-};
-
 /// Pins and budget from the command line. Throws Error(Usage).
 std::vector<Pin> parsePins(const BudgetInput& input);
 Budget parseBudget(const BudgetInput& input);
-
-/// The stage that a method with so many passes and steps ends in.
-MethodStage stageOf(int descentPasses, int polishSteps);
-
-/// What the predictor, re-fitted by what was measured so far, says about a plan's
-/// distortion for the stage that `options` reach.
-Prediction predictionOf(const Plan& plan, const Statistics& statistics,
-                        const QuantizeOptions& options);
 
 /// "files.txt, 753 windows of 256": what statistics were taken on.
 std::string describe(const Statistics& statistics);

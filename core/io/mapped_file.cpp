@@ -4,6 +4,7 @@
 
 #include "core/io/system_error.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -38,15 +39,17 @@ MappedFile::~MappedFile() {
 
 void MappedFile::release(std::span<const std::byte> part) const {
     if (part.empty() || part.data() < m_data || part.data() + part.size() > m_data + m_size) return;
-    // Only pages that lie wholly inside: a neighbour may still be reading the ones at the rim. The
-    // file's last page ends with the file.
-    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const auto begin = (reinterpret_cast<uintptr_t>(part.data()) + page - 1) / page * page;
-    auto end = reinterpret_cast<uintptr_t>(part.data() + part.size());
-    const bool toTheEnd = part.data() + part.size() == m_data + m_size;
-    end = toTheEnd ? (end + page - 1) / page * page : end / page * page;
+    // A fault maps more than its page: the kernel brings along what lies in the same large folio,
+    // up to 2 MiB, neighbours that were given back before included. So the rim goes too; who still
+    // reads there finds the bytes in the page cache.
+    constexpr size_t folio = 2 << 20; // aligned in the file
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const auto offset = static_cast<size_t>(part.data() - m_data);
+    const size_t begin = offset / folio * folio;
+    const size_t end = std::min((m_size + page - 1) / page * page,
+                                (offset + part.size() + folio - 1) / folio * folio);
     // Advice: where the kernel does not take it, nothing but memory use changes.
-    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    ::madvise(const_cast<std::byte*>(m_data) + begin, end - begin, MADV_DONTNEED);
 }
 
 } // namespace bitloom

@@ -24,7 +24,7 @@ public:
     const std::filesystem::path& path() const { return m_path; }
 
     /// Tells the kernel that these bytes will not be needed soon, so that they stop counting as
-    /// resident memory of this process. Their content stays readable.
+    /// resident memory of this process; up to 2 MiB around them go as well. All stays readable.
     void release(std::span<const std::byte> part) const;
 
 private:
