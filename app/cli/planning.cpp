@@ -160,6 +160,7 @@ std::shared_ptr<const Statistics> obtainStatistics(Context& context,
         return statistics;
     }
     if (!input.text.given()) {
+        adoptStatistics(context.cache(), model->folder(), model->fingerprint());
         const auto cached = findCachedStatistics(context.cache(), model->fingerprint());
         std::shared_ptr<const Statistics> newest;
         for (const fs::path& path : cached) {

@@ -4,13 +4,17 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/log.h"
 #include "core/base/threads.h"
 #include "core/stats/statistics_layout.h"
+
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <unistd.h>
 
 namespace bitloom {
 
@@ -179,6 +183,33 @@ std::vector<fs::path> findCachedStatistics(const fs::path& cache,
     for (auto& [time, path] : found)
         paths.push_back(std::move(path));
     return paths;
+}
+
+bool adoptStatistics(const fs::path& cache, const fs::path& modelFolder,
+                     const std::string& modelFingerprint) {
+    const fs::path own = modelFolder / "bitloom" / layout::fileName;
+    std::error_code ignored;
+    if (!fs::is_regular_file(own, ignored)) return false;
+    try {
+        const auto statistics = Statistics::open(own);
+        if (statistics->recipe().modelFingerprint != modelFingerprint) {
+            logger("stats")->warn("'{}' are statistics of another model", own.string());
+            return false;
+        }
+        const fs::path folder = statisticsFolder(cache, statistics->recipe());
+        const fs::path target = folder / layout::fileName;
+        if (fs::is_regular_file(target, ignored)) return true;
+        fs::create_directories(folder);
+        // Another program may do the same just now: whoever renames last leaves the same bytes.
+        const fs::path draft = folder / fmt::format(".adopting-{}", ::getpid());
+        fs::copy_file(own, draft, fs::copy_options::overwrite_existing);
+        fs::rename(draft, target);
+        return true;
+    } catch (const std::exception& error) {
+        logger("stats")->warn("the statistics in '{}' are not used: {}", own.string(),
+                              error.what());
+        return false;
+    }
 }
 
 } // namespace bitloom

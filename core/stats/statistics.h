@@ -135,4 +135,11 @@ std::filesystem::path statisticsFolder(const std::filesystem::path& cache,
 std::vector<std::filesystem::path> findCachedStatistics(const std::filesystem::path& cache,
                                                         const std::string& modelFingerprint);
 
+/// A model folder may bring statistics of its own, as the sample does: bitloom/stats.safetensors in
+/// it. Copies them into the cache, where measurements are remembered beside them, unless they are
+/// there already or are another model's. True if the cache holds them now; a cache that cannot be
+/// written is logged, not thrown.
+bool adoptStatistics(const std::filesystem::path& cache, const std::filesystem::path& modelFolder,
+                     const std::string& modelFingerprint);
+
 } // namespace bitloom

@@ -424,6 +424,31 @@ private slots:
         QCOMPARE(findCachedStatistics(temporary.path(), "model"),
                  (std::vector<fs::path>{newerPath, olderPath}));
     }
+
+    void modelsBringTheirOwn() {
+        Folder temporary;
+        const fs::path cache = temporary.path() / "cache", model = temporary.path() / "model";
+        QVERIFY(!adoptStatistics(cache, model, "model")); // none there
+        Calibration calibration(temporary.path() / "elsewhere");
+        fs::path made;
+        calibration.run(1000, &made);
+        fs::create_directories(model / "bitloom");
+        fs::copy_file(made, model / "bitloom" / "stats.safetensors");
+        QVERIFY(!adoptStatistics(cache, model, "another"));
+        QVERIFY(findCachedStatistics(cache, "another").empty());
+
+        QVERIFY(adoptStatistics(cache, model, "model"));
+        const fs::path adopted = statisticsFolder(cache, calibration.recipe) / "stats.safetensors";
+        QCOMPARE(findCachedStatistics(cache, "model"), std::vector<fs::path>{adopted});
+        QVERIFY(same(Statistics::open(adopted)->inputIds(), calibration.ids));
+        // What is in the cache stays, were the folder's file damaged later or not.
+        const auto time = fs::last_write_time(adopted);
+        QVERIFY(adoptStatistics(cache, model, "model"));
+        QVERIFY(fs::last_write_time(adopted) == time);
+        writeFileAtomically(model / "bitloom" / "stats.safetensors", "text");
+        QVERIFY(!adoptStatistics(cache, model, "model"));
+        QCOMPARE(findCachedStatistics(cache, "model"), std::vector<fs::path>{adopted});
+    }
 };
 
 QTEST_APPLESS_MAIN(TestStatistics)
