@@ -16,8 +16,10 @@ class QCPPainter;
 
 namespace bitloom::ui {
 
-class StateOverlay;
 class FocusRing;
+class PlotTableModel;
+class StateOverlay;
+class StateStrip;
 
 /// One line of a figure's legend.
 struct LegendEntry {
@@ -102,17 +104,18 @@ protected:
     void changeEvent(QEvent* event) override;
 
 private:
-    class TableModel;
     void showContextMenu(const QPoint& position);
     void layoutOverlays();
+    void applyTableLook();
 
     QString m_title, m_caption;
     PlotState m_state;
     QBoxLayout *m_header = nullptr, *m_footer = nullptr, *m_body = nullptr;
     QWidget* m_canvas = nullptr;
     QTableView* m_table = nullptr;
-    TableModel* m_model = nullptr;
+    PlotTableModel* m_model = nullptr;
     StateOverlay* m_overlay = nullptr;
+    StateStrip* m_strip = nullptr;
     FocusRing* m_ring = nullptr;
 };
 

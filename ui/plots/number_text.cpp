@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "ui/plots/number_text.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace bitloom::ui {
+
+namespace {
+
+constexpr QChar kNoBreakSpace(0x00A0);
+
+QString superscript(int value) {
+    static constexpr char16_t digits[] = u"⁰¹²³⁴⁵⁶⁷⁸⁹";
+    QString text = QString::number(std::abs(value));
+    for (QChar& c : text)
+        c = QChar(digits[c.digitValue()]);
+    return value < 0 ? QString(QChar(0x207B) + text) : text;
+}
+
+/// Fixed notation without zeros that say nothing.
+QString fixedText(const QLocale& locale, double value, int decimals) {
+    QString text = locale.toString(value, 'f', std::max(decimals, 0));
+    if (decimals <= 0) return text;
+    const QString zero = locale.zeroDigit();
+    while (text.endsWith(zero))
+        text.chop(zero.size());
+    if (text.endsWith(locale.decimalPoint())) text.chop(locale.decimalPoint().size());
+    return text;
+}
+
+} // namespace
+
+QString numberText(const QLocale& locale, double value, int digits) {
+    if (!std::isfinite(value)) return QStringLiteral("–");
+    if (value == 0) return locale.toString(0);
+    const int exponent = int(std::floor(std::log10(std::abs(value)) + 1e-12));
+    if (exponent >= -3 && exponent < 7) return fixedText(locale, value, digits - 1 - exponent);
+    const double mantissa = value / std::pow(10.0, exponent);
+    const QString power = QStringLiteral("10") + superscript(exponent);
+    const QString factor = fixedText(locale, mantissa, std::min(digits, 3) - 1);
+    return factor == locale.toString(1) ? power : QString(factor + QChar(0x00B7) + power);
+}
+
+QString countText(const QLocale& locale, int64_t value) {
+    return locale.toString(qlonglong(value));
+}
+
+QString bytesText(const QLocale& locale, double bytes) {
+    QString text = locale.formattedDataSize(qint64(std::llround(bytes)), 2);
+    return text.replace(QLatin1Char(' '), kNoBreakSpace);
+}
+
+QString percentText(const QLocale& locale, double share) {
+    if (!std::isfinite(share)) return QStringLiteral("–");
+    const QString percent = QString(kNoBreakSpace) + locale.percent();
+    if (share > 0 && share < 0.0005)
+        return QStringLiteral("<") + kNoBreakSpace + locale.toString(0.1, 'f', 1) + percent;
+    return locale.toString(100 * share, 'f', 1) + percent;
+}
+
+} // namespace bitloom::ui

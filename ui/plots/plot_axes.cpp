@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "ui/plots/plot_axes.h"
+
+#include "ui/plots/number_text.h"
+
+#include <cmath>
+
+namespace bitloom::ui {
+
+double NumberTicker::getTickStep(const QCPRange& range) {
+    const double step = QCPAxisTicker::getTickStep(range);
+    return m_integers ? std::max(1.0, std::round(step)) : step;
+}
+
+QString NumberTicker::getTickLabel(double tick, const QLocale& locale, QChar, int) {
+    if (m_integers) return countText(locale, int64_t(std::llround(tick)));
+    if (m_decimals >= 0) return locale.toString(tick, 'f', m_decimals);
+    return numberText(locale, std::abs(tick) < 1e-12 ? 0 : tick, 3);
+}
+
+QVector<double> DecadeTicker::createTickVector(double, const QCPRange& range) {
+    QVector<double> ticks;
+    if (!(range.lower > 0) || !(range.upper > range.lower)) return ticks;
+    const int first = int(std::floor(std::log10(range.lower) + 1e-9));
+    const int last = int(std::ceil(std::log10(range.upper) - 1e-9));
+    const bool few = last - first <= 2;
+    const int stride = std::max(1, int(std::ceil((last - first) / 7.0)));
+    for (int exponent = first; exponent <= last; exponent += stride)
+        for (const double factor : {1.0, 2.0, 5.0}) {
+            if (factor != 1 && !few) continue;
+            const double tick = factor * std::pow(10.0, exponent);
+            // The axis drops ticks outside; rounding must not drop those at its very ends.
+            if (tick > range.lower * 0.999 && tick < range.upper * 1.001)
+                ticks << std::clamp(tick, range.lower, range.upper);
+        }
+    return ticks;
+}
+
+QString DecadeTicker::getTickLabel(double tick, const QLocale& locale, QChar, int) {
+    return numberText(locale, tick, 3);
+}
+
+PaintedLayer::PaintedLayer(QCustomPlot* plot, const QString& layer, QCPAxisRect* clip, Paint paint)
+    : QCPLayerable(plot, layer), m_clip(clip), m_paint(std::move(paint)) {}
+
+QRect PaintedLayer::clipRect() const {
+    return m_clip ? m_clip->rect() : mParentPlot->viewport();
+}
+
+void PaintedLayer::applyDefaultAntialiasingHint(QCPPainter* painter) const {
+    painter->setAntialiasing(true);
+}
+
+void PaintedLayer::draw(QCPPainter* painter) {
+    painter->save();
+    m_paint(*painter);
+    painter->restore();
+}
+
+void styleAxes(QCustomPlot& plot, const PlotTheme& theme, const QFont& small) {
+    plot.setBackground(QBrush(theme.panel));
+    QCPAxisRect* rect = plot.axisRect();
+    for (QCPAxis* axis : {rect->axis(QCPAxis::atBottom), rect->axis(QCPAxis::atLeft)}) {
+        axis->setBasePen(QPen(theme.border, 1));
+        axis->setTickPen(QPen(theme.border, 1));
+        axis->setSubTicks(false);
+        axis->setTickLengthIn(0);
+        axis->setTickLengthOut(4);
+        axis->setTickLabelFont(small);
+        axis->setTickLabelColor(theme.secondary);
+        axis->setLabelFont(small);
+        axis->setLabelColor(theme.secondary);
+        axis->setTickLabelPadding(4);
+        axis->setLabelPadding(4);
+        axis->grid()->setPen(QPen(theme.grid, 1));
+        axis->grid()->setZeroLinePen(Qt::NoPen);
+        axis->grid()->setSubGridVisible(false);
+    }
+    rect->axis(QCPAxis::atBottom)->grid()->setVisible(false);
+}
+
+void paintInto(QCustomPlot& plot, QCPPainter& painter, const QRect& rect) {
+    painter.save();
+    painter.translate(rect.topLeft());
+    plot.toPainter(&painter, rect.width(), rect.height());
+    painter.restore();
+}
+
+} // namespace bitloom::ui

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "ui/plots/plot_theme.h"
+#include "ui/plots/plot_view.h"
+
+#include <QPainter>
+#include <QPainterPath>
+#include <QStringList>
+
+namespace bitloom::ui {
+
+/// Small pieces of drawing that several plots share. All sizes in logical pixels.
+
+/// Read-out beside `anchor`: a first line in bold, the rest below; stays inside `bounds`.
+void drawReadoutBox(QPainter& painter, const PlotTheme& theme, const QFont& font,
+                    const QStringList& lines, const QPointF& anchor, const QRectF& bounds);
+
+/// A pushpin of about 10 × 12 px whose needle ends at `tip`.
+void drawPin(QPainter& painter, const QPointF& tip, const QColor& colour);
+
+/// Number on a rounded field of a width's colour.
+void drawBitChip(QPainter& painter, const PlotTheme& theme, const QRectF& rect, int bits,
+                 const QFont& font);
+
+/// Diagonal stripes as lines, for vector output and for areas without data.
+void drawStripes(QPainter& painter, const QRectF& rect, const QColor& colour, double spacing = 6,
+                 double width = 1);
+/// The same as a texture for rasters: crisp at the device's pixel ratio.
+QBrush stripeBrush(const QColor& colour, double devicePixelRatio);
+
+/// Marks of a legend and of Pareto points, centred.
+void drawMark(QPainter& painter, LegendEntry::Mark mark, const QPointF& centre,
+              const QColor& colour, const QColor& panel);
+
+/// True for painters that write PDF or SVG.
+bool isVector(const QPainter& painter);
+
+/// About `count` round numbers that cover [low, high]; empty for a range that is none.
+std::vector<double> roundTicks(double low, double high, int count);
+
+QFont boldened(QFont font);
+
+} // namespace bitloom::ui
