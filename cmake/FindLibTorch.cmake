@@ -70,8 +70,11 @@ endif()
 if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     foreach(part c10 torch_cpu)
         add_library(LibTorch::${part} SHARED IMPORTED)
-        target_include_directories(LibTorch::${part} SYSTEM INTERFACE
-            "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+        # Behind the system's folders: libtorch brings headers of other libraries along (fmt, ONNX,
+        # protobuf), whose versions must not replace those that everything else is built with.
+        target_compile_options(LibTorch::${part} INTERFACE
+            "SHELL:-idirafter ${LibTorch_INCLUDE_DIR}"
+            "SHELL:-idirafter ${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
     endforeach()
     set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION "${LibTorch_C10_LIBRARY}")
     set_target_properties(LibTorch::torch_cpu PROPERTIES IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}")

@@ -70,7 +70,9 @@ void report(Context& context, const Input& input, const Json& fields) {
     }
     if (fields.contains("polish_loss_before"))
         facts.push_back(
-            {"polish", fmt::format("KL {:.4f} → {:.4f}", fields["polish_loss_before"].get<double>(),
+            {"polish", fmt::format("{} {:.4f} → {:.4f}",
+                                   fields["polish_by_block"] ? "blocks' relative error" : "KL",
+                                   fields["polish_loss_before"].get<double>(),
                                    fields["polish_loss_after"].get<double>())});
     if (fields["layers_resumed"].get<int64_t>() > 0)
         facts.push_back({"layers", fmt::format("{} computed, {} found finished",

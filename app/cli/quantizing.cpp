@@ -211,6 +211,9 @@ Json runQuantizer(Context& context, std::shared_ptr<const Checkpoint> model,
     }
     for (const std::string& warning : report.warnings)
         context.console.warn(warning);
+    if (report.polishedByBlock)
+        context.console.note("polished block by block: both models together do not fit into "
+                             "--memory; trained end to end, the result is better");
 
     const int64_t bytes = bytesOnDisk(output.folder);
     if (bytes != layout.totalBytes())
@@ -227,6 +230,7 @@ Json runQuantizer(Context& context, std::shared_ptr<const Checkpoint> model,
         if (options.polishSteps > 0) {
             fields["polish_loss_before"] = report.polishLossBefore;
             fields["polish_loss_after"] = report.polishLossAfter;
+            fields["polish_by_block"] = report.polishedByBlock;
         }
     }
     fields["tensors_resumed"] = writer.resumedTensors();

@@ -26,8 +26,10 @@ struct QuantizeReport {
     int64_t polishStepsResumed = 0, polishStepsComputed = 0;
     double seconds = 0;
     double objectiveGptq = 0, objectiveDescent = 0; ///< Σ γ tr(E H' Eᵀ)/2 after each stage
-    double polishLossBefore = 0,
-           polishLossAfter = 0; ///< KL on the first and last steps, nats per token
+    /// On the first and last steps: KL in nats per token, or, block by block, the relative squared
+    /// error of the blocks' outputs.
+    double polishLossBefore = 0, polishLossAfter = 0;
+    bool polishedByBlock = false; ///< the model did not fit into memory as a whole
     std::vector<std::string> warnings;
 };
 

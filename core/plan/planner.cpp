@@ -65,16 +65,17 @@ Allocation Planner::allocate(const Budget& budget, const QuantizeOptions& option
 
 Allocation Planner::withinBits(double bits) const {
     const double weights = double(m_allocator.weights());
-    // Rounded so that the figure printed is itself accepted.
+    // Rounded up, so that the figures printed are themselves accepted and leave one even where all
+    // is pinned; a plan never takes more than its budget.
     const double low = std::ceil(minBits() * 1000) / 1000,
-                 high = std::floor(maxBits() * 1000) / 1000;
+                 high = std::ceil(maxBits() * 1000) / 1000;
     const char* under = m_pins.empty() ? "for this model" : "under these pins";
     if (bits < low && std::floor(bits * weights) < double(m_allocator.minBits()))
         throw Error(ErrorCode::Usage,
                     fmt::format("{:g} bits per weight are not enough {}", bits, under),
                     fmt::format("The nearest possible budget is --bits {:.3f}{}.", low,
                                 m_pins.empty() ? "" : "; or pin fewer columns"));
-    if (bits > high && bits * weights > double(m_allocator.maxBits()))
+    if (bits > high)
         throw Error(ErrorCode::Usage,
                     fmt::format("{:g} bits per weight are more than can be used {}", bits, under),
                     fmt::format("The nearest possible budget is --bits {:.3f}.", high));

@@ -26,10 +26,10 @@ struct MeasuredPoint {
     double bitsPerWeight = 0;
 };
 
-/// ΔNLL(plan) = s · x0 · (x/x0)^p with x = ½ Σ D: p > 1 because errors add up worse than linearly
-/// where they are large and better where they are small. s and p start per stage from figures
-/// measured once (predictor.cpp says on what); measured points re-fit s by least squares on
-/// log ΔNLL, weighted towards the nearest budget.
+/// ΔNLL(plan) = s · x · (1 + x / (x1 + x/2)) with x = ½ Σ D: errors add up worse than linearly
+/// where they are large. s starts per stage from figures measured once (predictor.cpp says on
+/// what), x1 is the same for all; measured points re-fit s by least squares on log ΔNLL, weighted
+/// towards the nearest budget.
 class Predictor {
 public:
     explicit Predictor(MethodStage stage = MethodStage::CoordinateDescent);
@@ -44,7 +44,7 @@ public:
     Prediction predict(double distortion, double bitsPerWeight, double nllFp, std::string on) const;
 
 private:
-    double logScale(double bitsPerWeight) const;
+    double scale(double bitsPerWeight) const;
     MethodStage m_stage;
     std::vector<MeasuredPoint> m_measured;
 };

@@ -18,6 +18,7 @@ import argparse
 import json
 import math
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -60,21 +61,34 @@ PREDICTION = [
     ("plan 3.5", ["--bits", "3.5"]),
     ("plan 5", ["--bits", "5"]),
     ("plan 6", ["--bits", "6"]),
-    ("uniform 2", ["--bits", "8", "--pin", ".=2t"]),
-    ("uniform 3", ["--bits", "8", "--pin", ".=3t"]),
-    ("uniform 4", ["--bits", "8", "--pin", ".=4t"]),
-    ("mlp 2, attention 4", ["--bits", "8", "--pin", "mlp=2t", "--pin", "self_attn=4t"]),
-    ("mlp 4, attention 2", ["--bits", "8", "--pin", "mlp=4t", "--pin", "self_attn=2t"]),
-    ("first block 5, rest 3", ["--bits", "8", "--pin", ".=3t", "--pin", "layers\\.0\\.=5g"]),
+    # Everything is pinned: the budget is "most", which measure() fills in.
+    ("uniform 2", ["--bits", "most", "--pin", ".=2t"]),
+    ("uniform 3", ["--bits", "most", "--pin", ".=3t"]),
+    ("uniform 4", ["--bits", "most", "--pin", ".=4t"]),
+    ("mlp 2, attention 4", ["--bits", "most", "--pin", "mlp=2t", "--pin", "self_attn=4t"]),
+    ("mlp 4, attention 2", ["--bits", "most", "--pin", "mlp=4t", "--pin", "self_attn=2t"]),
+    ("first block 5, rest 3", ["--bits", "most", "--pin", ".=3t", "--pin", "layers\\.0\\.=5g"]),
     ("down pinned to 5, 3.5 over all", ["--bits", "3.5", "--pin", "down_proj=5"]),
     ("32 channels of down pinned to 8", ["--bits", "2.6", "--pin", "down_proj[0-31]=8"]),
 ]
 
 
-def last_result(command):
-    """The result object of a --json run; fails loudly with the program's own message."""
+def last_line(command):
     run = subprocess.run(command, capture_output=True, text=True)
     lines = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+    return run, lines
+
+
+def most_bits(program, arguments, cache):
+    """The largest budget that these pins leave: the program names it when asked for too much."""
+    _, lines = last_line([program, "plan", MODEL, "--cache", cache, "--json", "-o", "/dev/null",
+                          *["16" if a == "most" else a for a in arguments]])
+    return re.search(r"--bits ([0-9.]+[0-9])", lines[-1]["hint"]).group(1)
+
+
+def last_result(command):
+    """The result object of a --json run; fails loudly with the program's own message."""
+    run, lines = last_line(command)
     if run.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{lines[-1] if lines else run.stderr}")
     return lines[-1]
@@ -83,6 +97,9 @@ def last_result(command):
 def measure(program, arguments, cache, work):
     out = work / "out"
     shutil.rmtree(out, ignore_errors=True)
+    if "most" in arguments:
+        most = most_bits(program, arguments, cache)
+        arguments = [most if a == "most" else a for a in arguments]
     quantized = last_result([program, "quantize", MODEL, "-o", out, "--head", "16", "--cache", cache,
                              "--json", *arguments])
     evaluated = last_result([program, "eval", out, "--against", MODEL, "--text", MODEL / "valid.txt",

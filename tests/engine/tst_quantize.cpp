@@ -195,6 +195,9 @@ class TestQuantize : public QObject {
         all["cmpq+ parallel"].options.hessians = HessianMode::Parallel;
         all["cmpq+ polished"] = {"qwen3-qknorm", plus("qwen3-qknorm", 2.8, {"v_proj=4t+1%"})};
         all["cmpq+ polished"].options.polishSteps = 13;
+        all["cmpq+ polished by block"] = {"qwen2-bias-tied", plus("qwen2-bias-tied", 2.8)};
+        all["cmpq+ polished by block"].options.polishSteps = 5;
+        all["cmpq+ polished by block"].options.compute.memoryBytes = tooLittle;
         all["cmpq 3"] = {"llama2-gqa", other(Method::Cmpq, 3)};
         all["cmpq 2.2"] = {"qwen3-qknorm", other(Method::Cmpq, 2.2)};
         all["rtn 4"] = {"mistral-sliding", other(Method::Rtn, 4, {.groupSize = 32})};
@@ -213,6 +216,9 @@ class TestQuantize : public QObject {
         return all;
     }
 
+    /// Bytes that do not hold the models of these tests twice.
+    static constexpr int64_t tooLittle = 100'000;
+
     /// Cases of two blocks, for runs that are repeated.
     Case shortCase(const std::string& name) {
         if (name == "cmpq") return {"qwen3-qknorm/2", other(Method::Cmpq, 2.2)};
@@ -220,9 +226,10 @@ class TestQuantize : public QObject {
         if (name == "gptq")
             return {"qwen3-qknorm/2",
                     other(Method::Gptq, 4, {.groupSize = 48, .symmetric = true, .actOrder = true})};
-        if (name == "polish") {
+        if (name.starts_with("polish")) {
             Case one{"qwen3-qknorm/2", plus("qwen3-qknorm/2", 2.8, {"v_proj=4t+1%"})};
             one.options.polishSteps = 13;
+            if (name == "polish by block") one.options.compute.memoryBytes = tooLittle;
             one.options.head = HeadStorage::Rows8;
             return one;
         }
@@ -358,6 +365,11 @@ private slots:
         polished.polishSteps = 30;
         const double trained = klOf(polished);
         QVERIFY2(trained < descended, qPrintable(QString("%1 %2").arg(trained).arg(descended)));
+        // Where the model does not fit, block by block.
+        polished.compute.memoryBytes = tooLittle;
+        const double byBlock = klOf(polished);
+        QVERIFY2(byBlock < descended, qPrintable(QString("%1 %2").arg(byBlock).arg(descended)));
+        QVERIFY(byBlock != trained);
     }
 
     void numPyReadsThePolished() {
@@ -388,6 +400,7 @@ private slots:
         QTest::newRow("cmpq+") << std::string("cmpq+") << 9;
         QTest::newRow("parallel") << std::string("parallel") << 4;
         QTest::newRow("polish") << std::string("polish") << 6;
+        QTest::newRow("polish by block") << std::string("polish by block") << 9;
         QTest::newRow("cmpq") << std::string("cmpq") << 3;
         QTest::newRow("rtn") << std::string("rtn") << 3;
         QTest::newRow("gptq") << std::string("gptq") << 4;
@@ -398,7 +411,9 @@ private slots:
         const Case one = shortCase(name);
         const Subject& from = subject(one.golden);
         const int64_t linears = int64_t(from.model->catalogue().linears.size());
-        const int64_t steps = one.options.polishSteps;
+        const bool byBlock = name == "polish by block";
+        const int64_t steps =
+            one.options.polishSteps * (byBlock ? from.model->config().layers : int64_t(1));
         TemporaryFolder whole;
         Cancelling counter;
         write(from, one.options, whole / "out", counter);
@@ -408,7 +423,12 @@ private slots:
         std::set<int64_t> resumedLayers, resumedSteps, limits;
         for (int point = 0; point < points; ++point)
             limits.insert(1 + (counter.asked() - 1) * point / points);
-        if (steps > 0) // behind the polish checkpoint of step 10, and behind the last step
+        if (byBlock) // within both blocks, and between them
+            for (const char* step :
+                 {"polish of block 1 of 2, step 11", "targets of block 2",
+                  "polish of block 2 of 2, step 1 ", "polish of block 2 of 2, step 12"})
+                limits.insert(counter.questionAfter(step));
+        else if (steps > 0) // behind the polish checkpoint of step 10, and behind the last step
             for (const char* step : {"polish, step 11", "polish, step 13"})
                 limits.insert(counter.questionAfter(step));
         QVERIFY(!limits.contains(0));
@@ -435,6 +455,7 @@ private slots:
         QVERIFY(interrupted >= points - 1);
         QVERIFY(resumedLayers.size() > 1);
         if (steps > 0) QVERIFY(resumedSteps.contains(10) && resumedSteps.contains(13));
+        if (byBlock) QVERIFY(resumedSteps.contains(23));
     }
 
     /// Work that did not survive whole is done again.
@@ -513,11 +534,6 @@ private slots:
         COMPARE_ERROR(quantizeInMemory(from.model, *subject("qwen3-qknorm").statistics,
                                        plus("llama2-gqa", 3.0), report, progress),
                       "belong to another model");
-        options = plus("llama2-gqa", 3.0);
-        options.polishSteps = 3;
-        options.compute.memoryBytes = 1000;
-        COMPARE_ERROR(quantizeInMemory(from.model, *from.statistics, options, report, progress),
-                      "polish keeps both models in memory");
     }
 };
 
