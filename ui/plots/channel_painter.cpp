@@ -149,7 +149,9 @@ void ChannelPainter::paintPins(QPainter& painter, const std::vector<double>& top
     QColor stripe = theme.panel;
     stripe.setAlphaF(theme.dark ? 0.6f : 0.66f);
     QVector<QRectF> bars;
-    for (const Run& run : pinned)
+    for (const Run& run : pinned) {
+        // Stripes would eat a hairline up; the glyph above it says the same.
+        if (left(run.last + 1) - left(run.first) < 4) continue;
         for (int c = run.first; c <= run.last; ++c) {
             const QRectF bar(left(c), tops[size_t(c)], columnWidth,
                              area.bottom() - tops[size_t(c)]);
@@ -158,6 +160,7 @@ void ChannelPainter::paintPins(QPainter& painter, const std::vector<double>& top
             else
                 bars.push_back(bar);
         }
+    }
     painter.setRenderHint(QPainter::Antialiasing, false);
     painter.setPen(Qt::NoPen);
     if (!vector) {

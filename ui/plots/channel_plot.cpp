@@ -58,7 +58,7 @@ ChannelPlot::~ChannelPlot() = default;
 void ChannelPlot::Private::build() {
     auto* heading = new QLabel(ChannelPlot::tr("Channels"), q);
     heading->setFont(boldened(q->font()));
-    name = new ElidedLabel(q);
+    name = new ElidedLabel(q, Qt::ElideMiddle);
     facts = new ElidedLabel(q);
     facts->setForegroundRole(QPalette::PlaceholderText);
     metricBox = new QComboBox(q);
@@ -105,7 +105,11 @@ void ChannelPlot::Private::build() {
     q->footer()->setContentsMargins(16, 4, 16, 8);
     q->footer()->addWidget(selectionText);
     q->footer()->addWidget(pinButton);
+    offScaleText = new QLabel(q);
+    offScaleText->setForegroundRole(QPalette::PlaceholderText);
     q->footer()->addStretch(1);
+    q->footer()->addWidget(offScaleText);
+    q->footer()->addSpacing(8);
     q->footer()->addWidget(legend);
 
     connect(metricBox, &QComboBox::currentIndexChanged, q,
@@ -133,7 +137,6 @@ void ChannelPlot::setData(ChannelData data) {
         d->first = 0;
         d->last = double(count);
     }
-    setTitle(d->data.layer);
     d->metricsChanged();
     d->sortChannels();
     d->rangeValues();
@@ -319,8 +322,9 @@ QString ChannelPlot::readout() const {
 
 QString ChannelPlot::summary() const {
     if (d->channels() <= 0) return state().message;
-    return tr("%1 of %2, %n channels, %3. Arrow keys move a cursor.", nullptr, d->channels())
-        .arg(d->metricTitle(d->metric), d->data.layer, d->orderBox->currentText());
+    return tr("%1 of %2, %3 channels, order: %4. Arrow keys move a cursor.")
+        .arg(d->metricTitle(d->metric), d->data.layer, countText(locale(), d->channels()),
+             d->orderBox->currentText());
 }
 
 QStringList ChannelPlot::tableHeader() const {
@@ -358,11 +362,13 @@ std::vector<LegendEntry> ChannelPlot::legend(const PlotTheme& theme) const {
             const int bits = PixelEnvelope::bitsOf(slot);
             entries.push_back(
                 {LegendEntry::Mark::Box, theme.bits(bits),
-                 tr("%1 bits, %2 channels")
+                 (counts[size_t(slot)] == 1 ? tr("%1 bits, %2 channel")
+                                            : tr("%1 bits, %2 channels"))
                      .arg(locale().toString(bits), countText(locale(), counts[size_t(slot)]))});
         }
     if (std::any_of(d->pinned.begin(), d->pinned.end(), [](uint8_t pin) { return pin != 0; }))
         entries.push_back({LegendEntry::Mark::HatchedBox, theme.secondary, tr("pinned")});
+    if (d->offScale > 0) entries.push_back({LegendEntry::Mark::None, {}, d->offScaleWords()});
     return entries;
 }
 

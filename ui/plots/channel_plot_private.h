@@ -30,7 +30,7 @@ struct ChannelPlot::Private {
     QComboBox *metricBox = nullptr, *orderBox = nullptr;
     QToolButton *linear = nullptr, *logarithmic = nullptr;
     QCheckBox* clip = nullptr;
-    QLabel* selectionText = nullptr;
+    QLabel *selectionText = nullptr, *offScaleText = nullptr;
     QPushButton* pinButton = nullptr;
     BitLegend* legend = nullptr;
 
@@ -77,6 +77,7 @@ struct ChannelPlot::Private {
     void build();
     void restyle();
     void replot();
+    void styleScaleButtons(const PlotTheme& colours);
     void redrawBars(); ///< only what the plan changes
     void paintBars(QCPPainter& painter);
     void paintOverlay(QCPPainter& painter);
@@ -85,6 +86,8 @@ struct ChannelPlot::Private {
     // Texts around the plot.
     void showFacts();
     void showSelection();
+    QString offScaleWords() const;
+    void labelValues(); ///< of the axis, on two lines where one is too long
     void metricsChanged();
     void updatePinned(const std::vector<ChannelPin>& pins);
 

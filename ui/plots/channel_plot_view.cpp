@@ -106,10 +106,28 @@ void ChannelPlot::Private::rangeValues() {
         plot->yAxis->setTicker(linearTicker);
     linearTicker->setIntegers(metric == ChannelMetric::Bits);
     plot->yAxis->setRange(low, high);
-    plot->yAxis->setLabel(metricTitle(metric));
+    offScaleText->setText(offScaleWords());
+    q->setTitle(channels() > 0 ? ChannelPlot::tr("%1: %2").arg(data.layer, metricName(metric))
+                               : ChannelPlot::tr("Channels"));
     linear->setEnabled(metric != ChannelMetric::Bits);
     logarithmic->setEnabled(metric != ChannelMetric::Bits);
     clip->setEnabled(metric != ChannelMetric::Bits);
+}
+
+QString ChannelPlot::Private::offScaleWords() const {
+    if (offScale <= 0) return {};
+    const QString most = numberText(q->locale(), double(largest));
+    return offScale == 1 ? ChannelPlot::tr("1 channel off the scale, at %1").arg(most)
+                         : ChannelPlot::tr("%1 channels off the scale, the largest at %2")
+                               .arg(countText(q->locale(), offScale), most);
+}
+
+void ChannelPlot::Private::labelValues() {
+    QString label = metricTitle(metric);
+    const int room = (printTheme ? plot->viewport().height() : plot->height()) - 56;
+    if (QFontMetrics(q->smallFont()).horizontalAdvance(label) > room)
+        label.replace(QLatin1String(", "), QLatin1String("\n"));
+    plot->yAxis->setLabel(label);
 }
 
 void ChannelPlot::Private::metricsChanged() {
@@ -153,9 +171,31 @@ void ChannelPlot::Private::restyle() {
     placeTicker->setIntegers(true);
     placeTicker->setTickCount(8);
     linearTicker->setTickCount(5);
+    if (!printTheme) styleScaleButtons(colours);
+}
+
+/// Two halves of one control, which no style draws by itself.
+void ChannelPlot::Private::styleScaleButtons(const PlotTheme& colours) {
+    const auto sheet = [&](const QString& corners) {
+        return QStringLiteral("QToolButton { border: 1px solid %1; padding: 3px 8px; color: %2; "
+                              "background: %3; %4 }"
+                              "QToolButton:checked { color: %5; background: %6; }"
+                              "QToolButton:focus { border-color: %5; }"
+                              "QToolButton:disabled { color: %7; }")
+            .arg(colours.border.name(), colours.text.name(), colours.panel.name(), corners,
+                 colours.accent.name(), colours.selectedRow.name(), colours.border.name());
+    };
+    const bool mirrored = q->layoutDirection() == Qt::RightToLeft;
+    const QString first =
+        QStringLiteral("border-top-left-radius: 4px; border-bottom-left-radius: 4px;");
+    const QString second =
+        QStringLiteral("border-top-right-radius: 4px; border-bottom-right-radius: 4px;");
+    linear->setStyleSheet(sheet(mirrored ? second : first));
+    logarithmic->setStyleSheet(sheet(mirrored ? first : second));
 }
 
 void ChannelPlot::Private::replot() {
+    labelValues();
     switch (orderBy) {
     case ChannelOrder::Index:
         plot->xAxis->setLabel(ChannelPlot::tr("input channel, in index order"));
@@ -210,14 +250,6 @@ void ChannelPlot::Private::paintBars(QCPPainter& painter) {
         painter.drawText(
             rect, Qt::AlignCenter | Qt::TextWordWrap,
             ChannelPlot::tr("The %1 of this layer is not known yet.").arg(metricName(metric)));
-    }
-    if (offScale > 0) {
-        painter.setPen(colours.secondary);
-        painter.setFont(q->smallFont());
-        painter.drawText(
-            rect.adjusted(0, 2, -6, 0), Qt::AlignRight | Qt::AlignTop,
-            ChannelPlot::tr("%n channel(s) off the scale, the largest at %1", nullptr, offScale)
-                .arg(numberText(q->locale(), double(largest))));
     }
 }
 

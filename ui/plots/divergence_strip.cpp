@@ -126,9 +126,9 @@ QString DivergenceStrip::summary() const {
         sum += double(token.kl);
         ++scored;
     }
-    return tr("%n tokens, mean KL %1 nats, another top token at %2. Arrow keys move a cursor.",
-              nullptr, d->count())
-        .arg(numberText(locale(), scored ? sum / scored : NAN, 3), countText(locale(), other));
+    return tr("%3 tokens, mean KL %1 nats, another top token at %2. Arrow keys move a cursor.")
+        .arg(numberText(locale(), scored ? sum / scored : NAN, 3), countText(locale(), other),
+             countText(locale(), d->count()));
 }
 
 QStringList DivergenceStrip::tableHeader() const {
@@ -228,23 +228,25 @@ void DivergenceStrip::Private::paintAxes(QPainter& painter, const QRectF& rect,
     painter.setFont(small);
     painter.setRenderHint(QPainter::Antialiasing, false);
     const int lines = std::clamp(int(rect.height() / 28), 2, 5);
-    for (const double tick : roundTicks(0, top, lines)) {
+    const std::vector<double> ticks = roundTicks(0, top, lines);
+    const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : top;
+    for (const double tick : ticks) {
         const double y = std::round(rect.bottom() - tick / top * rect.height());
         painter.fillRect(QRectF(rect.left(), y, rect.width(), 1),
                          tick == 0 ? theme.border : theme.grid);
         painter.setPen(theme.secondary);
-        painter.drawText(QRectF(rect.left() - 50, y - metrics.height() / 2, 44, metrics.height()),
+        painter.drawText(QRectF(rect.left() - 38, y - metrics.height() / 2, 32, metrics.height()),
                          Qt::AlignRight | Qt::AlignVCenter | Qt::TextDontClip,
-                         numberText(q->locale(), tick, 3));
+                         tickText(q->locale(), tick, step));
     }
     const double slot = rect.width() / length();
     const double room = metrics.horizontalAdvance(countText(q->locale(), length())) + 24;
-    int step = 1;
+    int stride = 1;
     for (const int candidate : {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000})
-        if (step = candidate; candidate * slot >= room) break;
+        if (stride = candidate; candidate * slot >= room) break;
     const QString unit = DivergenceStrip::tr("token");
     const double unitStart = rect.right() - metrics.horizontalAdvance(unit) - 8;
-    for (int token = 0; token < length(); token += step) {
+    for (int token = 0; token < length(); token += stride) {
         const double x = rect.left() + (token + 0.5) * slot;
         if (x + room / 2 > unitStart && token > 0) break;
         painter.drawText(QRectF(x - 40, rect.bottom() + 4, 80, metrics.height()),
@@ -254,9 +256,9 @@ void DivergenceStrip::Private::paintAxes(QPainter& painter, const QRectF& rect,
         QRectF(unitStart, rect.bottom() + 4, rect.right() - unitStart, metrics.height()),
         Qt::AlignRight | Qt::AlignTop | Qt::TextDontClip, unit);
     painter.save();
-    painter.translate(rect.left() - 52, rect.center().y());
+    painter.translate(rect.left() - 46, rect.center().y());
     painter.rotate(-90);
-    painter.drawText(QRectF(-60, -4, 120, metrics.height()), Qt::AlignCenter,
+    painter.drawText(QRectF(-60, -metrics.height() / 2, 120, metrics.height()), Qt::AlignCenter,
                      DivergenceStrip::tr("KL, nats"));
     painter.restore();
 }

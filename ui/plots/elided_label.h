@@ -6,16 +6,19 @@
 
 namespace bitloom::ui {
 
-/// A one-line label that gives way: cut in the middle where there is no room, in full as tool tip.
+/// A one-line label that gives way: cut where there is no room, in full as tool tip.
 class ElidedLabel : public QLabel {
     Q_OBJECT
 public:
-    explicit ElidedLabel(QWidget* parent = nullptr);
+    explicit ElidedLabel(QWidget* parent = nullptr, Qt::TextElideMode mode = Qt::ElideRight);
     void setFullText(const QString& text);
     QSize minimumSizeHint() const override;
 
 protected:
     void paintEvent(QPaintEvent* event) override;
+
+private:
+    Qt::TextElideMode m_mode;
 };
 
 } // namespace bitloom::ui

@@ -40,7 +40,7 @@ int layLegend(QPainter* painter, const std::vector<LegendEntry>& legend, const Q
         const bool stroke = entry.mark == LegendEntry::Mark::Line ||
                             entry.mark == LegendEntry::Mark::DashedLine ||
                             entry.mark == LegendEntry::Mark::DottedLine;
-        const double mark = stroke ? 18 : 12;
+        const double mark = entry.mark == LegendEntry::Mark::None ? -6 : stroke ? 18 : 12;
         const double width = mark + 6 + metrics.horizontalAdvance(entry.text);
         if (x > area.left() && x + width > area.right()) {
             x = area.left();

@@ -303,7 +303,8 @@ void HeatMap::paintPlot(QCPPainter& painter, const QRect& rect, const PlotTheme&
     painter.setPen(theme.secondary);
     painter.drawText(QRectF(rect.left(), rect.bottom() - 2 * line, rect.width(), line),
                      Qt::AlignCenter, d->data.columnTitle);
-    d->paintScale(painter, QRectF(rect.left(), rect.bottom() - line, rect.width(), line), theme);
+    d->paintScale(painter, QRectF(rect.left(), rect.bottom() - line, rect.width() - 16, line),
+                  theme);
     d->images.clear();
 }
 

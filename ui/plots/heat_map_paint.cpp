@@ -154,7 +154,7 @@ void HeatMap::Private::paintMissing(QPainter& painter, int kind, const QRectF& b
         const QRectF gap(block.left(), block.top() + row * height, block.width(),
                          (end - row) * height);
         painter.fillRect(gap, theme.window);
-        drawStripes(painter, gap, theme.separator, 6, 1);
+        drawStripes(painter, gap, theme.border, 6, 1);
         row = end;
     }
 }

@@ -84,7 +84,7 @@ void HistogramWidget::Private::chooseRows() {
     wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
     if (wanted == rows) return;
     rows = wanted;
-    canvas->setFixedHeight(int(std::ceil(rowHeight() * double(rows.size()))));
+    canvas->setMinimumHeight(int(std::ceil(rowHeight() * double(rows.size()))));
     q->updateGeometry();
 }
 
@@ -92,8 +92,7 @@ void HistogramWidget::setShares(std::vector<BitShare> shares) {
     d->shares = std::move(shares);
     d->chooseRows();
     const double weights = Private::sum(d->shares);
-    d->total->setText(weights > 0 ? tr("of %1").arg(countText(locale(), int64_t(weights)))
-                                  : QString());
+    d->total->setText(weights > 0 ? tr("of %1").arg(shortCountText(locale(), weights)) : QString());
     if (state().kind == PlotState::Kind::Empty && weights > 0) setState({});
     d->canvas->update();
     if (!d->live) tellTable();
@@ -295,7 +294,7 @@ bool HistogramWidget::canvasEvent(QEvent* event) {
 
 void HistogramWidget::themeChanged() {
     d->heading->setFont(boldened(font()));
-    d->canvas->setFixedHeight(int(std::ceil(d->rowHeight() * double(d->rows.size()))));
+    d->canvas->setMinimumHeight(int(std::ceil(d->rowHeight() * double(d->rows.size()))));
     d->canvas->setMinimumWidth(200);
     d->canvas->update();
 }

@@ -43,6 +43,28 @@ QString numberText(const QLocale& locale, double value, int digits) {
     return factor == locale.toString(1) ? power : QString(factor + QChar(0x00B7) + power);
 }
 
+QString tickText(const QLocale& locale, double value, double step) {
+    if (std::abs(value) < step * 1e-9) return locale.toString(0);
+    const double exponent = std::floor(std::log10(step) + 1e-9);
+    if (!std::isfinite(exponent) || exponent < -4 || std::abs(value) >= 1e7)
+        return numberText(locale, value, 3);
+    // A step of 0.25 needs one decimal more than its size tells.
+    int decimals = std::max(0, int(-exponent));
+    if (std::abs(std::remainder(step * std::pow(10, decimals), 1)) > 1e-6) ++decimals;
+    return locale.toString(value, 'f', decimals);
+}
+
+QString shortCountText(const QLocale& locale, double value) {
+    static constexpr char units[] = {' ', 'k', 'M', 'G', 'T'};
+    size_t unit = 0;
+    while (std::abs(value) >= 999.5 && unit < 4) {
+        value /= 1000;
+        ++unit;
+    }
+    const QString text = numberText(locale, value, 3);
+    return unit == 0 ? text : QString(text + kNoBreakSpace + QLatin1Char(units[unit]));
+}
+
 QString countText(const QLocale& locale, int64_t value) {
     return locale.toString(qlonglong(value));
 }

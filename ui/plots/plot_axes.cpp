@@ -10,13 +10,13 @@ namespace bitloom::ui {
 
 double NumberTicker::getTickStep(const QCPRange& range) {
     const double step = QCPAxisTicker::getTickStep(range);
-    return m_integers ? std::max(1.0, std::round(step)) : step;
+    m_step = m_integers ? std::max(1.0, std::round(step)) : step;
+    return m_step;
 }
 
 QString NumberTicker::getTickLabel(double tick, const QLocale& locale, QChar, int) {
     if (m_integers) return countText(locale, int64_t(std::llround(tick)));
-    if (m_decimals >= 0) return locale.toString(tick, 'f', m_decimals);
-    return numberText(locale, std::abs(tick) < 1e-12 ? 0 : tick, 3);
+    return tickText(locale, tick, m_step);
 }
 
 QVector<double> DecadeTicker::createTickVector(double, const QCPRange& range) {

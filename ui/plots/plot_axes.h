@@ -7,12 +7,11 @@
 
 namespace bitloom::ui {
 
-/// Round ticks whose labels go through numberText.
+/// Round ticks whose labels go through the locale, all with the same decimals.
 class NumberTicker : public QCPAxisTicker {
 public:
     /// Whole numbers only: for axes that count channels.
     void setIntegers(bool on) { m_integers = on; }
-    void setDecimals(int decimals) { m_decimals = decimals; } ///< fixed; −1: as needed
 
 protected:
     double getTickStep(const QCPRange& range) override;
@@ -21,7 +20,7 @@ protected:
 
 private:
     bool m_integers = false;
-    int m_decimals = -1;
+    double m_step = 1;
 };
 
 /// Decades of a logarithmic axis; 2 and 5 as well where there are few, every nth where many.

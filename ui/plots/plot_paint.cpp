@@ -132,6 +132,8 @@ void drawMark(QPainter& painter, LegendEntry::Mark mark, const QPointF& centre,
         painter.drawLine(centre - QPointF(8, 0), centre + QPointF(8, 0));
     };
     switch (mark) {
+    case Mark::None:
+        break;
     case Mark::Box:
         painter.drawRoundedRect(QRectF(centre.x() - 5, centre.y() - 5, 10, 10), 2, 2);
         break;

@@ -129,7 +129,7 @@ void PlotView::setTableShown(bool shown) {
     if (shown) m_table->resizeColumnsToContents();
     QWidget* front = shown ? static_cast<QWidget*>(m_table) : m_canvas;
     setFocusProxy(front);
-    if (focused) front->setFocus(Qt::OtherFocusReason);
+    if (focused) front->setFocus(Qt::ShortcutFocusReason);
     using Kind = PlotState::Kind;
     m_overlay->setVisible(!shown && m_state.kind != Kind::Ready && m_state.kind != Kind::Partial &&
                           m_state.kind != Kind::Stale);
@@ -208,11 +208,19 @@ bool PlotView::eventFilter(QObject* object, QEvent* event) {
     case QEvent::FocusIn: {
         // A click shows where it went; the ring is for those who come with the keyboard.
         const Qt::FocusReason reason = static_cast<QFocusEvent*>(event)->reason();
-        m_ring->setVisible(reason != Qt::MouseFocusReason && reason != Qt::PopupFocusReason);
+        m_ring->setVisible(reason == Qt::TabFocusReason || reason == Qt::BacktabFocusReason ||
+                           reason == Qt::ShortcutFocusReason);
         m_ring->raise();
         break;
     }
     case QEvent::FocusOut:
+        m_ring->hide();
+        break;
+    case QEvent::KeyPress:
+        m_ring->show();
+        m_ring->raise();
+        break;
+    case QEvent::MouseButtonPress:
         m_ring->hide();
         break;
     case QEvent::ContextMenu:

@@ -23,7 +23,18 @@ class StateStrip;
 
 /// One line of a figure's legend.
 struct LegendEntry {
-    enum class Mark { Box, HatchedBox, Line, DashedLine, DottedLine, Disc, Ring, Triangle, Square };
+    enum class Mark {
+        None,
+        Box,
+        HatchedBox,
+        Line,
+        DashedLine,
+        DottedLine,
+        Disc,
+        Ring,
+        Triangle,
+        Square
+    };
     Mark mark = Mark::Box;
     QColor colour;
     QString text;

@@ -122,9 +122,7 @@ void StateOverlay::paintEvent(QPaintEvent*) {
     text = QRectF(text.center().x() - wanted / 2, text.top() - 20, wanted, text.height() + 40);
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setPen(Qt::NoPen);
-    QColor field = theme.panel;
-    field.setAlphaF(0.94f);
-    painter.setBrush(field);
+    painter.setBrush(theme.panel);
     painter.drawRoundedRect(text, 8, 8);
     if (m_state.kind == PlotState::Kind::Loading && m_state.progress >= 0)
         drawProgress(painter, QRectF(text.center().x() - 80, text.bottom() - 10, 160, 4),
