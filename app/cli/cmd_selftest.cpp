@@ -7,6 +7,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/planning.h"
 #include "app/cli/quantizing.h"
+#include "app/cli/selftest.h"
 
 #include "core/base/hash.h"
 #include "core/base/units.h"
@@ -388,7 +389,10 @@ std::string endToEnd(Context& context) {
                        layout.parts().bitsPerWeight(), formatBytes(bytes), exported);
 }
 
-void runSelftest(Context& context) {
+} // namespace
+
+void runChecks(Context& context, Progress& progress,
+               const std::function<void(const SelfCheck&)>& seen) {
     if (context.common.device == "cuda")
         throw Error(
             "this build of Bitloom has no CUDA device code: there is nothing to check on a GPU",
@@ -410,37 +414,44 @@ void runSelftest(Context& context) {
         {"generation with a cache", [&] { return greedy(context); }},
         {"calibrate, plan, quantize, export", [&] { return endToEnd(context); }},
     };
+    for (size_t i = 0; i < checks.size(); ++i) {
+        progress.report(double(i) / double(checks.size()), checks[i].name);
+        progress.check();
+        SelfCheck result{checks[i].name, true, {}};
+        try {
+            result.detail = checks[i].run();
+        } catch (const Wrong& wrong) {
+            result.ok = false;
+            result.detail = wrong.what;
+        } catch (const Error& error) {
+            if (error.code() == ErrorCode::Cancelled) throw;
+            result.ok = false;
+            result.detail = error.what();
+        }
+        seen(result);
+    }
+}
+
+namespace {
+
+void runSelftest(Context& context) {
     Console& console = context.console;
     Json list = Json::array();
     int failed = 0;
     JobProgress progress(console, "selftest");
-    for (size_t i = 0; i < checks.size(); ++i) {
-        progress.report(double(i) / double(checks.size()), checks[i].name);
-        progress.check();
-        std::string detail;
-        bool ok = true;
-        try {
-            detail = checks[i].run();
-        } catch (const Wrong& wrong) {
-            ok = false;
-            detail = wrong.what;
-        } catch (const Error& error) {
-            if (error.code() == ErrorCode::Cancelled) throw;
-            ok = false;
-            detail = error.what();
-        }
-        failed += !ok;
+    runChecks(context, progress, [&](const SelfCheck& check) {
+        failed += !check.ok;
         console.setStatusLine({});
         console.print(
-            fmt::format("{}  {:<34} {}", ok ? "ok    " : "FAILED", checks[i].name, detail));
+            fmt::format("{}  {:<34} {}", check.ok ? "ok    " : "FAILED", check.name, check.detail));
         console.event(
-            {{"event", "check"}, {"name", checks[i].name}, {"ok", ok}, {"detail", detail}});
-        list.push_back({{"name", checks[i].name}, {"ok", ok}, {"detail", detail}});
-    }
+            {{"event", "check"}, {"name", check.name}, {"ok", check.ok}, {"detail", check.detail}});
+        list.push_back({{"name", check.name}, {"ok", check.ok}, {"detail", check.detail}});
+    });
     if (failed)
-        throw Error(fmt::format("{} of {} checks failed", failed, checks.size()),
+        throw Error(fmt::format("{} of {} checks failed", failed, list.size()),
                     "Please report this with the lines above and the kind of machine.");
-    console.print(fmt::format("\nAll {} checks passed on the cpu in {}.", checks.size(),
+    console.print(fmt::format("\nAll {} checks passed on the cpu in {}.", list.size(),
                               formatDuration(progress.seconds())));
     Json fields = {{"checks", list}, {"failed", failed}, {"seconds", progress.seconds()}};
     fields.update(machineFields(context));

@@ -113,8 +113,9 @@ int run(int argc, char** argv) {
     app.footer(
         "`bitloom COMMAND --help` explains a command; `bitloom MODEL` says what to do with a "
         "model; `bitloom demo` shows everything on a small one.");
-    for (const auto add : {addInfo, addCalibrate, addPlan, addQuantize, addExport, addEval, addChat,
-                           addCompare, addTokenize, addLogits, addConvert, addSelftest, addDemo})
+    for (const auto add :
+         {addInfo, addCalibrate, addPlan, addQuantize, addExport, addEval, addChat, addCompare,
+          addTokenize, addLogits, addConvert, addSelftest, addDemo, addServe})
         add(app, context);
 
     if (words.empty()) {

@@ -19,6 +19,8 @@
 #include "core/base/hash.h"
 #include "core/base/threads.h"
 #include "core/base/units.h"
+#include "core/engine/detail/batches.h"
+#include "core/engine/detail/calibration_cost.h"
 #include "core/engine/detail/hessian.h"
 #include "core/engine/detail/hidden_store.h"
 #include "core/engine/detail/scoring.h"
@@ -53,25 +55,21 @@ public:
           m_transformer(m_model->config(), m_model->catalogue()),
           m_writer(folder, recipe, m_model->catalogue(), m_model->folder().filename().string(),
                    options.windows.ids),
-          m_threads(options.compute.threadsOrDefault()) {
+          m_threads(options.compute.threadsOrDefault()),
+          m_cost(m_model->catalogue(), m_model->config(),
+                 options.windows.count * options.windows.length) {
         const TokenWindows& windows = options.windows;
         m_shape = {windows.count, windows.length, m_model->config().hidden};
-        const int64_t blocks = m_model->config().layers;
-        int64_t largest = 0;
-        for (int64_t i = 0; i < blocks; ++i)
-            largest = std::max(largest, blockBytes(m_model->catalogue(), i));
-        // A quarter of what is left beside a block's weights and its Hessians goes to activations.
-        const int64_t spare = std::max<int64_t>(options.compute.memoryOrDefault() - 2 * largest, 0);
-        const int64_t perToken =
-            activationBytesPerToken(m_model->config(), windows.length, /*backward=*/true);
-        const int64_t tokens = std::clamp<int64_t>(spare / 4 / perToken, windows.length, 4096);
-        m_batch = std::clamp<int64_t>(tokens / windows.length, 1, windows.count);
+        // Beside a block's weights there are its Hessians.
+        m_batch = sequencesPerBatch(m_model->config(), windows.length, windows.count,
+                                    /*backward=*/true, options.compute.memoryOrDefault(),
+                                    2 * largestBlockBytes(m_model->catalogue(), m_model->config()));
     }
 
     CalibrationReport run();
 
 private:
-    void checkDisk() const;
+    void checkDisk(int64_t present) const;
     int64_t firstMissingHidden();
     void forwardBlock(int64_t block);
     void finishGroup(int64_t group, HessianAccumulator& accumulator, const BlockWeights& weights);
@@ -98,10 +96,7 @@ private:
     }
     template<class Body>
     void forBatches(const Body& body) {
-        for (int64_t first = 0; first < m_shape.count; first += m_batch) {
-            m_progress.check();
-            body(first, std::min(m_batch, m_shape.count - first));
-        }
+        forEachBatch(m_shape.count, m_batch, m_progress, body);
     }
 
     std::shared_ptr<const Checkpoint> m_model;
@@ -113,14 +108,17 @@ private:
     Transformer m_transformer;
     StatisticsWriter m_writer;
     int m_threads;
+    CalibrationCost m_cost;
     HiddenStore::Shape m_shape;
     int64_t m_batch = 1;
-    double m_done = 0; ///< in units of one block's forward pass
+    double m_done = 0; ///< in units of m_cost
     CalibrationReport m_report;
 };
 
-void Calibration::checkDisk() const {
-    const uint64_t need = uint64_t(m_shape.bytes()) * uint64_t(m_model->config().layers + 3);
+/// `present`: boundaries whose hidden states are on the disk already, from a run before.
+void Calibration::checkDisk(int64_t present) const {
+    const int64_t files = m_model->config().layers + 1 - present + 2; // two gradients at a time
+    const uint64_t need = uint64_t(m_shape.bytes()) * uint64_t(files);
     const uint64_t have = freeBytes(m_folder);
     if (have < need)
         throw Error(
@@ -159,9 +157,7 @@ bool Calibration::blockDone(int64_t block) const {
 
 void Calibration::step(double cost, const std::string& what) {
     m_done += cost;
-    // Forward counts 1 a block, curves 1, backward 3, the head about one block each way.
-    const double total = 5.0 * double(m_model->config().layers) + 2;
-    m_progress.report(std::min(1.0, m_done / total), what);
+    m_progress.report(std::min(1.0, m_done / m_cost.total()), what);
 }
 
 /// The boundary from which the forward sweep has to go on: all before it are on disk.
@@ -196,7 +192,7 @@ CalibrationReport Calibration::run() {
     const bool resumeBackward = gradientAt <= blocks && hiddenUpTo >= gradientAt;
     if (!resumeBackward) {
         gradientAt = blocks + 1;
-        checkDisk();
+        checkDisk(hiddenUpTo);
         if (hiddenUpTo == 0) {
             HiddenStore store = hidden(0);
             forBatches([&](int64_t first, int64_t n) {
@@ -210,11 +206,12 @@ CalibrationReport Calibration::run() {
         for (int64_t block = 0; block < blocks; ++block)
             if (block + 1 >= hiddenUpTo || !blockDone(block)) forwardBlock(block);
     }
-    m_done = 2.0 * double(blocks);
+    m_done = double(blocks) * (m_cost.forward + m_cost.curves);
     if (gradientAt > blocks) {
         headPass();
         gradientAt = blocks;
     }
+    m_done = m_cost.total() - double(gradientAt) * m_cost.backward;
     for (int64_t block = gradientAt - 1; block >= 0; --block)
         backwardBlock(block);
 
@@ -262,7 +259,7 @@ void Calibration::forwardBlock(int64_t block) {
         out.write(first, m_transformer.block(weights, in.read(first, n), block, &trace));
         for (size_t slot = 0; slot < inputGroups; ++slot)
             if (accumulators[slot]) accumulators[slot]->add(trace.groupInput[slot]);
-        step(double(n) / double(m_shape.count), "activations of " + what);
+        step(m_cost.forward * double(n) / double(m_shape.count), "activations of " + what);
     });
     markDone("hidden", block + 1, out);
 
@@ -270,7 +267,7 @@ void Calibration::forwardBlock(int64_t block) {
         m_progress.check();
         if (accumulators[slot]) finishGroup(groupIndex[slot], *accumulators[slot], weights);
         accumulators[slot].reset();
-        step(1.0 / double(inputGroups), "error curves of " + what);
+        step(m_cost.curves / double(inputGroups), "error curves of " + what);
     }
 }
 
@@ -368,7 +365,7 @@ void Calibration::headPass() {
         const at::Tensor perWindow = nll.view({n, length - 1}).to(at::kDouble).mean(1);
         for (int64_t i = 0; i < n; ++i)
             windowNll.push_back(perWindow.data_ptr<double>()[i]);
-        step(2.0 * double(n) / double(m_shape.count), "loss on the calibration text");
+        step(m_cost.head * double(n) / double(m_shape.count), "loss on the calibration text");
     });
     const MeanWithError nll = meanWithError(windowNll);
     m_writer.putNll(nll.mean, nll.standardError);
@@ -412,7 +409,7 @@ void Calibration::backwardBlock(int64_t block) {
             for (int64_t i = 0; i < n; ++i)
                 squares[role] += squaredGradient(dy[i], input[i]);
         }
-        step(3.0 * double(n) / double(m_shape.count), what);
+        step(m_cost.backward * double(n) / double(m_shape.count), what);
     });
 
     const double predicted = double(m_shape.count * (m_shape.length - 1));
@@ -426,6 +423,7 @@ void Calibration::backwardBlock(int64_t block) {
         const double fisher = squares[index(linear.role)] / predicted;
         m_writer.putGamma(linear.name, trace > 0 ? fisher / (double(linear.rows) * trace) : 0);
         ++m_report.gammasComputed;
+        if (m_options.onGamma) m_options.onGamma(m_writer.partialPath(), linear.name);
     }
     markDone("gradient", block, below);
     drop("gradient", block + 1);

@@ -26,6 +26,8 @@ struct CalibrateOptions {
     /// Called after each finished layer with the file as far as it is (for live views); may be
     /// empty.
     std::function<void(const std::filesystem::path& partial, const std::string& layer)> onLayer;
+    /// The same for the Fisher factors, which come later and from the last block to the first.
+    std::function<void(const std::filesystem::path& partial, const std::string& layer)> onGamma;
 };
 
 struct CalibrationReport {

@@ -143,7 +143,7 @@ double Evaluation::perplexity() const {
 
 Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
                     const EvaluationWindows& windows, const ComputeOptions& compute,
-                    Progress& progress) {
+                    Progress& progress, const std::function<void(const Evaluation&)>& soFar) {
     const auto start = std::chrono::steady_clock::now();
     at::NoGradGuard noGrad;
     if (reference && reference->config().vocab != model.config().vocab)
@@ -174,6 +174,30 @@ Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
         std::snprintf(text, sizeof text, "evaluating, perplexity %.4f so far", perplexity);
         progress.report(std::min(1.0, done / double(rows.count * (reference ? 2 : 1))),
                         perplexity > 0 ? text : "evaluating");
+    };
+
+    const auto summarize = [&] {
+        out.tokens = int64_t(out.windowNll.size()) * targets;
+        const MeanWithError nll = meanWithError(out.windowNll);
+        out.nll = nll.mean;
+        out.standardError = nll.standardError;
+        out.seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        if (!reference) return;
+        out.compared = true;
+        out.referenceNll = meanWithError(referenceNll).mean;
+        std::tie(out.deltaNll, out.deltaStderr) = pairedDifference(out.windowNll, referenceNll);
+        const MeanWithError divergence = meanWithError(windowKl);
+        out.klMean = divergence.mean;
+        out.klStderr = divergence.standardError;
+        const auto quantile = [&](double q) {
+            const size_t at = std::min(kl.size() - 1, size_t(q * double(kl.size())));
+            std::nth_element(kl.begin(), kl.begin() + long(at), kl.end());
+            return double(kl[at]);
+        };
+        out.klMedian = quantile(0.5);
+        out.klP99 = quantile(0.99);
+        out.top1Agreement = double(agreed) / double(out.tokens);
     };
 
     for (int64_t first = 0; first < rows.count; first += plan.windows) {
@@ -211,29 +235,13 @@ Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
             referenceNll.push_back(referenceSum / double(targets));
             windowKl.push_back(klSum / double(targets));
         }
+        if (soFar) {
+            summarize();
+            soFar(out);
+        }
     }
 
-    out.tokens = rows.count * targets;
-    const MeanWithError nll = meanWithError(out.windowNll);
-    out.nll = nll.mean;
-    out.standardError = nll.standardError;
-    if (reference) {
-        out.compared = true;
-        out.referenceNll = meanWithError(referenceNll).mean;
-        std::tie(out.deltaNll, out.deltaStderr) = pairedDifference(out.windowNll, referenceNll);
-        const MeanWithError divergence = meanWithError(windowKl);
-        out.klMean = divergence.mean;
-        out.klStderr = divergence.standardError;
-        const auto quantile = [&](double q) {
-            const size_t at = std::min(kl.size() - 1, size_t(q * double(kl.size())));
-            std::nth_element(kl.begin(), kl.begin() + long(at), kl.end());
-            return double(kl[at]);
-        };
-        out.klMedian = quantile(0.5);
-        out.klP99 = quantile(0.99);
-        out.top1Agreement = double(agreed) / double(out.tokens);
-    }
-    out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    summarize();
     return out;
 }
 

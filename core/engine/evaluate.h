@@ -57,10 +57,11 @@ struct Evaluation {
 };
 
 /// NLL of every scored target, streamed: logits are never kept. With `reference`, both models see
-/// every window and the comparison is filled in.
+/// every window and the comparison is filled in. `soFar`, where given, sees the figures over the
+/// windows that are done, whenever more are.
 Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
                     const EvaluationWindows& windows, const ComputeOptions& compute,
-                    Progress& progress);
+                    Progress& progress, const std::function<void(const Evaluation&)>& soFar = {});
 
 /// Mean and standard error of a − b, window by window. Sizes must agree.
 std::pair<double, double> pairedDifference(std::span<const double> a, std::span<const double> b);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 namespace bitloom {
 
@@ -37,6 +38,8 @@ struct TextModel::State {
         capacity = grown;
     }
 
+    at::Tensor run(std::span<const int32_t> ids, const Progress* progress);
+
     ResidentModel model;
     std::vector<KvLayer> cache;
     int64_t position = 0, capacity = 0;
@@ -46,8 +49,11 @@ TextModel::TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeO
     : m_state(std::make_unique<State>(std::move(weights), compute)) {}
 TextModel::~TextModel() = default;
 
-void TextModel::reset() {
-    m_state->position = 0;
+void TextModel::rewind(int64_t position) {
+    if (position < 0 || position > m_state->position)
+        throw Error("the cache holds " + std::to_string(m_state->position) + " tokens, not " +
+                    std::to_string(position));
+    m_state->position = position;
 }
 int64_t TextModel::position() const {
     return m_state->position;
@@ -58,37 +64,105 @@ int64_t TextModel::maxPositions() const {
 const ModelConfig& TextModel::config() const {
     return m_state->model.weights().config();
 }
+void TextModel::load(Progress& progress) {
+    if (!resident()) return;
+    const int64_t blocks = config().layers;
+    for (int64_t b = 0; b < blocks; ++b) {
+        progress.check();
+        progress.report(double(b) / double(blocks),
+                        "loading block " + std::to_string(b + 1) + " of " + std::to_string(blocks));
+        m_state->model.block(b);
+    }
+}
+bool TextModel::resident() const {
+    return m_state->model.resident();
+}
+int64_t TextModel::memoryBytes() const {
+    const ModelConfig& c = config();
+    const int64_t perPosition = 2 * c.kvHeads * c.headDim * c.layers * int64_t(sizeof(float));
+    const int64_t weights = resident() ? modelBytes(m_state->model.weights().catalogue(), c)
+                                       : c.vocab * c.hidden * int64_t(sizeof(float));
+    return weights + m_state->capacity * perPosition;
+}
+int64_t TextModel::residentBytes(const ModelWeights& weights) {
+    return modelBytes(weights.catalogue(), weights.config());
+}
 
-std::vector<float> TextModel::advance(std::span<const int32_t> ids) {
-    at::NoGradGuard noGrad;
-    State& s = *m_state;
+/// Normed hidden states [n, D] of `ids` behind what the cache holds.
+at::Tensor TextModel::State::run(std::span<const int32_t> ids, const Progress* progress) {
+    const ModelConfig& config = model.weights().config();
     const int64_t n = int64_t(ids.size());
     if (n == 0) throw Error("nothing to run: the prompt is empty");
-    if (s.position + n > maxPositions())
-        throw Error("the model's context of " + std::to_string(maxPositions()) + " tokens is full",
+    if (position + n > config.maxPositions)
+        throw Error("the model's context of " + std::to_string(config.maxPositions) +
+                        " tokens is full",
                     "Use a shorter prompt.");
-    s.reserve(s.position + n);
-    const Transformer& transformer = s.model.transformer();
-    at::Tensor hidden = transformer.embed(s.model.weights(), ids, 1);
-    for (int64_t b = 0; b < config().layers; ++b)
-        hidden = transformer.block(s.model.block(b), hidden, b, nullptr, &s.cache[size_t(b)],
-                                   s.position);
-    s.position += n;
+    reserve(position + n);
+    const Transformer& transformer = model.transformer();
+    at::Tensor hidden = transformer.embed(model.weights(), ids, 1);
+    for (int64_t b = 0; b < config.layers; ++b) {
+        if (progress) progress->check();
+        hidden = transformer.block(model.block(b), hidden, b, nullptr, &cache[size_t(b)], position);
+    }
+    position += n;
+    return hidden[0];
+}
+
+std::vector<float> TextModel::advance(std::span<const int32_t> ids, const Progress* progress) {
+    at::NoGradGuard noGrad;
+    State& s = *m_state;
+    const at::Tensor hidden = s.run(ids, progress);
     const at::Tensor last =
-        transformer.norm(hidden.narrow(1, n - 1, 1), s.model.head().finalNorm).view({-1});
+        s.model.transformer()
+            .norm(hidden.narrow(0, hidden.size(0) - 1, 1).unsqueeze(0), s.model.head().finalNorm)
+            .view({-1});
     const at::Tensor logits = at::mv(s.model.head().head, last);
+    return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
+}
+
+std::vector<float> TextModel::advanceAll(std::span<const int32_t> ids, const Progress* progress) {
+    at::NoGradGuard noGrad;
+    State& s = *m_state;
+    const at::Tensor hidden = s.run(ids, progress);
+    const at::Tensor normed =
+        s.model.transformer().norm(hidden.unsqueeze(0), s.model.head().finalNorm)[0];
+    const at::Tensor logits = at::mm(normed, s.model.head().head.t());
     return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
 }
 
 namespace {
 
-/// Natural logarithm of the softmax probability of `id`.
-float logProbability(std::span<const float> logits, int32_t id) {
+using Clock = std::chrono::steady_clock;
+
+double secondsSince(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Largest logit and logarithm of Σ exp(logit − largest): log-softmax is logit − first − second.
+std::pair<float, double> logNormalizer(std::span<const float> logits) {
     const float top = *std::max_element(logits.begin(), logits.end());
     double sum = 0;
     for (float logit : logits)
         sum += std::exp(double(logit - top));
-    return float(double(logits[size_t(id)] - top) - std::log(sum));
+    return {top, std::log(sum)};
+}
+
+/// The `count` likeliest tokens.
+std::vector<TokenAlternative> likeliest(std::span<const float> logits, int count,
+                                        std::pair<float, double> normalizer) {
+    std::vector<int32_t> ids(logits.size());
+    std::iota(ids.begin(), ids.end(), 0);
+    const auto kept = std::min<size_t>(size_t(count), ids.size());
+    std::partial_sort(ids.begin(), ids.begin() + ptrdiff_t(kept), ids.end(),
+                      [&](int32_t a, int32_t b) {
+                          const float x = logits[size_t(a)], y = logits[size_t(b)];
+                          return x != y ? x > y : a < b;
+                      });
+    std::vector<TokenAlternative> out;
+    for (size_t i = 0; i < kept; ++i)
+        out.push_back(
+            {ids[i], float(double(logits[size_t(ids[i])] - normalizer.first) - normalizer.second)});
+    return out;
 }
 
 /// Text that may be shown: up to the first stop string, and holding back what could become one.
@@ -128,74 +202,153 @@ private:
 
 } // namespace
 
+struct TokenGenerator::State {
+    State(TextModel& textModel, const Tokenizer* textTokenizer, GenerateOptions given)
+        : model(textModel), tokenizer(textTokenizer), options(std::move(given)),
+          sampler(options.sampling), filter(options.stopStrings) {}
+
+    bool atEnd(const Progress& progress);
+    std::optional<GeneratedToken> flush();
+    void end(Generation::End why) {
+        out.end = why;
+        ended = true;
+    }
+
+    TextModel& model;
+    const Tokenizer* tokenizer;
+    GenerateOptions options;
+    Sampler sampler;
+    std::optional<StreamDecoder> decoder;
+    StopFilter filter;
+    Generation out;
+    std::vector<float> logits; ///< for the next token; empty where the last one must run first
+    std::vector<int32_t> history;
+    bool ended = false, flushed = false;
+};
+
+TokenGenerator::TokenGenerator(TextModel& model, const Tokenizer* tokenizer,
+                               GenerateOptions options)
+    : m_state(std::make_unique<State>(model, tokenizer, std::move(options))) {
+    if (!m_state->options.stopStrings.empty() && !tokenizer)
+        throw Error(ErrorCode::Usage, "stop strings need a tokenizer, and this model has none");
+}
+TokenGenerator::~TokenGenerator() = default;
+
+const Generation& TokenGenerator::result() const {
+    return m_state->out;
+}
+
+void TokenGenerator::stop() {
+    State& s = *m_state;
+    if (s.ended) return;
+    s.end(s.filter.stopped() ? Generation::End::StopString : Generation::End::Cancelled);
+}
+
+void TokenGenerator::start(std::span<const int32_t> prompt, const Progress& progress,
+                           int64_t known) {
+    State& s = *m_state;
+    s.out.promptTokens = int64_t(prompt.size());
+    const auto begin = Clock::now();
+    if (prompt.size() <= size_t(known)) throw Error("nothing to run: the prompt is empty");
+    // A prompt that is too long leaves the cache as it was.
+    const int64_t room = s.model.maxPositions() - s.model.position();
+    if (int64_t(prompt.size()) - known > room)
+        throw Error("the model's context of " + std::to_string(s.model.maxPositions()) +
+                        " tokens is full",
+                    "Use a shorter prompt.");
+    // Where weights are read again for every piece, one piece is best.
+    const size_t piece = s.model.resident() ? size_t(promptPiece) : prompt.size();
+    for (size_t at = size_t(known); at < prompt.size(); at += piece)
+        s.logits =
+            s.model.advance(prompt.subspan(at, std::min(piece, prompt.size() - at)), &progress);
+    s.out.promptSeconds = secondsSince(begin);
+    if (s.tokenizer) {
+        // The text goes on behind the prompt: a first word keeps the space in front of it.
+        s.decoder.emplace(*s.tokenizer);
+        for (int32_t id : prompt)
+            s.decoder->push(id);
+    }
+    s.history.assign(prompt.begin(), prompt.end());
+}
+
+/// Makes logits for the next token; true where there must be none.
+bool TokenGenerator::State::atEnd(const Progress& progress) {
+    if (ended) return true;
+    if (filter.stopped()) {
+        end(Generation::End::StopString);
+    } else if (int64_t(out.ids.size()) >= options.maxTokens) {
+        end(Generation::End::MaxTokens);
+    } else if (progress.cancelled()) {
+        end(Generation::End::Cancelled);
+    } else if (logits.empty()) {
+        if (model.position() >= model.maxPositions()) {
+            end(Generation::End::ContextFull);
+            return true;
+        }
+        try {
+            logits = model.advance({&out.ids.back(), 1}, &progress);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::Cancelled) throw;
+            end(Generation::End::Cancelled);
+        }
+    }
+    return ended;
+}
+
+/// What was held back, once.
+std::optional<GeneratedToken> TokenGenerator::State::flush() {
+    if (flushed || !decoder || filter.stopped()) return std::nullopt;
+    flushed = true;
+    GeneratedToken rest;
+    rest.id = -1;
+    rest.text = filter.push(decoder->finish()) + filter.finish();
+    if (rest.text.empty()) return std::nullopt;
+    out.text += rest.text;
+    return rest;
+}
+
+std::optional<GeneratedToken> TokenGenerator::next(const Progress& progress) {
+    State& s = *m_state;
+    const auto begin = Clock::now();
+    struct Timer {
+        State& state;
+        Clock::time_point begin;
+        ~Timer() { state.out.generateSeconds += secondsSince(begin); }
+    } timer{s, begin};
+    if (s.atEnd(progress)) return s.flush();
+    GeneratedToken token;
+    token.id = s.sampler.sample(s.logits, s.history);
+    const std::vector<int64_t>& eos = s.model.config().eosTokens;
+    if (s.options.stopAtEos && std::find(eos.begin(), eos.end(), token.id) != eos.end()) {
+        s.end(Generation::End::Eos);
+        return s.flush();
+    }
+    const auto normalizer = logNormalizer(s.logits);
+    token.logProb =
+        float(double(s.logits[size_t(token.id)] - normalizer.first) - normalizer.second);
+    if (s.options.alternatives > 0)
+        token.top = likeliest(s.logits, s.options.alternatives, normalizer);
+    s.logits.clear();
+    s.out.ids.push_back(token.id);
+    s.history.push_back(token.id);
+    if (s.decoder) token.text = s.filter.push(s.decoder->push(token.id));
+    s.out.text += token.text;
+    return token;
+}
+
 Generation generate(TextModel& model, const Tokenizer* tokenizer, std::span<const int32_t> prompt,
                     const GenerateOptions& options,
                     const std::function<bool(const GeneratedToken&)>& onToken, Progress& progress) {
-    using Clock = std::chrono::steady_clock;
-    const auto seconds = [](Clock::time_point from) {
-        return std::chrono::duration<double>(Clock::now() - from).count();
-    };
-    if (!options.stopStrings.empty() && !tokenizer)
-        throw Error(ErrorCode::Usage, "stop strings need a tokenizer, and this model has none");
-    Generation out;
-    out.promptTokens = int64_t(prompt.size());
-    auto start = Clock::now();
-    std::vector<float> logits = model.advance(prompt);
-    out.promptSeconds = seconds(start);
-
-    Sampler sampler(options.sampling);
-    std::optional<StreamDecoder> decoder;
-    if (tokenizer) {
-        // The text goes on behind the prompt: a first word keeps the space in front of it.
-        decoder.emplace(*tokenizer);
-        for (int32_t id : prompt)
-            decoder->push(id);
+    TokenGenerator generator(model, tokenizer, options);
+    try {
+        generator.start(prompt, progress);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::Cancelled) throw;
+        generator.stop();
     }
-    StopFilter filter(options.stopStrings);
-    std::vector<int32_t> history(prompt.begin(), prompt.end());
-    const std::vector<int64_t>& eos = model.config().eosTokens;
-    start = Clock::now();
-    while (int64_t(out.ids.size()) < options.maxTokens) {
-        if (progress.cancelled()) {
-            out.end = Generation::End::Cancelled;
-            break;
-        }
-        GeneratedToken token;
-        token.id = sampler.sample(logits, history);
-        if (options.stopAtEos && std::find(eos.begin(), eos.end(), token.id) != eos.end()) {
-            out.end = Generation::End::Eos;
-            break;
-        }
-        token.logProb = logProbability(logits, token.id);
-        out.ids.push_back(token.id);
-        history.push_back(token.id);
-        if (decoder) token.text = filter.push(decoder->push(token.id));
-        out.text += token.text;
-        const bool goOn = !onToken || onToken(token);
-        if (filter.stopped()) {
-            out.end = Generation::End::StopString;
-            break;
-        }
-        if (!goOn) {
-            out.end = Generation::End::Cancelled;
-            break;
-        }
-        if (int64_t(out.ids.size()) == options.maxTokens) break;
-        if (model.position() >= model.maxPositions()) {
-            out.end = Generation::End::ContextFull;
-            break;
-        }
-        logits = model.advance({&token.id, 1});
-    }
-    if (decoder && !filter.stopped()) {
-        GeneratedToken rest;
-        rest.id = -1;
-        rest.text = filter.push(decoder->finish()) + filter.finish();
-        out.text += rest.text;
-        if (!rest.text.empty() && onToken) onToken(rest);
-    }
-    out.generateSeconds = seconds(start);
-    return out;
+    while (const auto token = generator.next(progress))
+        if (onToken && !onToken(*token)) generator.stop();
+    return generator.result();
 }
 
 } // namespace bitloom

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,12 +22,19 @@ struct GenerateOptions {
     int64_t maxTokens = 256;
     std::vector<std::string> stopStrings; ///< the text ends before the first of them
     bool stopAtEos = true;
+    int alternatives = 0; ///< likeliest tokens to report with every token
+};
+
+struct TokenAlternative {
+    int32_t id = 0;
+    float logProb = 0;
 };
 
 struct GeneratedToken {
-    int32_t id = 0;
+    int32_t id = 0;    ///< −1: only text, held back until the end
     std::string text;  ///< complete UTF-8; may be empty while a character is incomplete
     float logProb = 0; ///< of this token under the model, natural logarithm
+    std::vector<TokenAlternative> top; ///< likeliest first, ties to the lower id
 };
 
 struct Generation {
@@ -45,12 +53,51 @@ public:
     ~TextModel();
 
     /// Runs `ids` through the model behind what the cache holds; gives the last position's logits
-    /// [V].
-    std::vector<float> advance(std::span<const int32_t> ids);
-    void reset();             ///< empties the cache
+    /// [V]. `progress`, where given, is asked before every block; the Error(Cancelled) that it
+    /// throws leaves the cache as it was.
+    std::vector<float> advance(std::span<const int32_t> ids, const Progress* progress = nullptr);
+    /// The same with the logits of every position, [n, V].
+    std::vector<float> advanceAll(std::span<const int32_t> ids, const Progress* progress = nullptr);
+    void reset() { rewind(0); } ///< empties the cache
+    /// Forgets all but the first `position` tokens.
+    void rewind(int64_t position);
     int64_t position() const; ///< tokens in the cache
     int64_t maxPositions() const;
     const ModelConfig& config() const;
+    /// Reads all weights at once rather than when they are first needed, where they are to stay in
+    /// memory. Throws Error(Cancelled); what is read until then is kept.
+    void load(Progress& progress);
+    bool resident() const;       ///< weights stay in memory
+    int64_t memoryBytes() const; ///< held now: weights and cache
+    /// What a model takes to be resident, without its cache.
+    static int64_t residentBytes(const ModelWeights& weights);
+
+private:
+    struct State;
+    std::unique_ptr<State> m_state;
+};
+
+/// Continues a prompt token by token, so that several models can take turns. One thread at a time.
+class TokenGenerator {
+public:
+    /// Tokens of a prompt that go through the model at once where its weights are resident: between
+    /// two such pieces a wish to stop is heard, and up to the last whole one a cache can be used
+    /// again with the same results to the bit.
+    static constexpr int64_t promptPiece = 64;
+
+    /// `tokenizer` may be null: then texts stay empty and stop strings are refused.
+    TokenGenerator(TextModel& model, const Tokenizer* tokenizer, GenerateOptions options);
+    ~TokenGenerator();
+
+    /// Runs the prompt behind what the cache holds. The first `known` tokens of `prompt` are in the
+    /// cache already and only count as its beginning. Throws Error(Cancelled).
+    void start(std::span<const int32_t> prompt, const Progress& progress, int64_t known = 0);
+    /// The next token; none at the end. A wish to stop ends the text like any other reason.
+    std::optional<GeneratedToken> next(const Progress& progress);
+    void stop(); ///< no more tokens: ends as Cancelled
+    /// What there is so far; complete after `next` gave nothing. Times count only what happens in
+    /// start() and next().
+    const Generation& result() const;
 
 private:
     struct State;

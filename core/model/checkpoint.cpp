@@ -236,7 +236,6 @@ void readElements(const Checkpoint::Tensor& tensor, int64_t first, std::span<flo
 /// Hash of what tells two models apart without reading them: see Checkpoint::fingerprint.
 std::string fingerprintOf(std::string_view config,
                           const std::vector<std::shared_ptr<const SafetensorsFile>>& files) {
-    constexpr uint64_t block = 4096, samples = 64;
     Hasher hasher;
     const auto addText = [&](std::string_view text) { // with its length: no two lists look alike
         hasher.update(std::to_string(text.size()) + ":");
@@ -251,21 +250,26 @@ std::string fingerprintOf(std::string_view config,
         for (const TensorInfo& tensor : file->tensors())
             all.end = std::max(all.end, tensor.end);
         const auto data = file->data(all);
-        if (data.size() <= block * samples) {
-            hasher.update(data);
-            continue;
-        }
-        for (uint64_t i = 0; i < samples; ++i) { // evenly spread, the first and last block included
-            const uint64_t last = data.size() - block;
-            const uint64_t at = last / (samples - 1) * i + last % (samples - 1) * i / (samples - 1);
-            hasher.update(data.subspan(static_cast<size_t>(at), block));
-        }
+        for (const auto& [offset, length] : fingerprintSamples(data.size()))
+            hasher.update(data.subspan(static_cast<size_t>(offset), static_cast<size_t>(length)));
         file->release(all); // a sample may have brought in far more than its block
     }
     return hasher.digest();
 }
 
 } // namespace
+
+std::vector<std::pair<uint64_t, uint64_t>> fingerprintSamples(uint64_t bytes) {
+    constexpr uint64_t block = 4096, samples = 64;
+    if (bytes <= block * samples) return {{0, bytes}};
+    std::vector<std::pair<uint64_t, uint64_t>> out;
+    for (uint64_t i = 0; i < samples; ++i) { // evenly spread, the first and last block included
+        const uint64_t last = bytes - block;
+        out.emplace_back(last / (samples - 1) * i + last % (samples - 1) * i / (samples - 1),
+                         block);
+    }
+    return out;
+}
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& model) {
     const std::shared_ptr<Checkpoint> checkpoint(new Checkpoint);

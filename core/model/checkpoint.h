@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitloom {
@@ -64,6 +65,9 @@ private:
     std::map<std::string, Tensor, std::less<>> m_tensors;
     std::string m_fingerprint;
 };
+
+/// [offset, length) of what a fingerprint reads of a shard's data section of so many bytes.
+std::vector<std::pair<uint64_t, uint64_t>> fingerprintSamples(uint64_t bytes);
 
 /// Resolves what a user may give as MODEL to a folder: see Checkpoint::open. Throws Error.
 std::filesystem::path resolveModelFolder(const std::string& model);

@@ -286,12 +286,96 @@ private slots:
         QCOMPARE(out.result.end, Generation::End::Cancelled);
         QCOMPARE(out.result.ids, std::vector<int32_t>(m_known.begin(), m_known.begin() + 3));
 
+        /// Cancelled once `tokens` were seen.
+        struct StopAfter final : Progress {
+            void report(double, std::string_view) override {}
+            bool cancelled() const override { return tokens == 0; }
+            int tokens = 4;
+        } progress;
         TextModel model(m_weights, compute());
-        Cancelling progress(5);
-        const Generation cancelled =
-            generate(model, nullptr, m_prompt, greedy(21), nullptr, progress);
+        const Generation cancelled = generate(
+            model, nullptr, m_prompt, greedy(21),
+            [&](const GeneratedToken&) {
+                --progress.tokens;
+                return true;
+            },
+            progress);
         QCOMPARE(cancelled.end, Generation::End::Cancelled);
         QCOMPARE(cancelled.ids, std::vector<int32_t>(m_known.begin(), m_known.begin() + 4));
+    }
+
+    /// A stop while the prompt is read ends the text before its first token, in any block.
+    void stoppedInThePrompt() {
+        for (const int asked : {1, 2}) {
+            TextModel model(m_weights, compute());
+            Cancelling progress(asked);
+            const Generation none =
+                generate(model, nullptr, m_prompt, greedy(21), nullptr, progress);
+            QCOMPARE(none.end, Generation::End::Cancelled);
+            QVERIFY(none.ids.empty());
+            QCOMPARE(model.position(), 0);
+        }
+    }
+
+    /// Long prompts go through in pieces; a cache that holds whole ones may be used again and gives
+    /// the same bits.
+    void piecesAndKnownBeginnings() {
+        const TokenWindows rows = randomWindows(7, 1, 100, 512);
+        NoProgress progress;
+        TextModel model(m_weights, compute()), whole(m_weights, compute());
+        TokenGenerator first(model, nullptr, greedy(6));
+        first.start(rows.row(0), progress);
+        while (first.next(progress)) {
+        }
+        model.rewind(TokenGenerator::promptPiece);
+        TokenGenerator again(model, nullptr, greedy(6));
+        again.start(rows.row(0), progress, TokenGenerator::promptPiece);
+        std::vector<float> logProbs;
+        while (const auto token = again.next(progress))
+            logProbs.push_back(token->logProb);
+        QCOMPARE(again.result().ids, first.result().ids);
+        QCOMPARE(again.result().promptTokens, 100);
+
+        TokenGenerator fresh(whole, nullptr, greedy(6));
+        fresh.start(rows.row(0), progress);
+        for (const float known : logProbs)
+            QCOMPARE(fresh.next(progress)->logProb, known);
+        COMPARE_ERROR(model.rewind(1000), "holds");
+    }
+
+    /// The likeliest tokens, against a sort of all logits.
+    void alternatives() {
+        GenerateOptions options = greedy(3);
+        options.alternatives = 5;
+        const Run out = run(options);
+        TextModel model(m_weights, compute());
+        std::vector<float> logits = model.advance(m_prompt);
+        for (const GeneratedToken& token : out.seen) {
+            QCOMPARE(token.top.size(), size_t(5));
+            QCOMPARE(token.top[0].id, token.id); // greedy
+            QCOMPARE(token.top[0].logProb, token.logProb);
+            std::vector<float> sorted = logits;
+            std::sort(sorted.begin(), sorted.end(), std::greater<>());
+            for (size_t i = 0; i < 5; ++i) {
+                QCOMPARE(logits[size_t(token.top[i].id)], sorted[i]);
+                COMPARE_CLOSE(token.top[0].logProb - token.top[i].logProb, sorted[0] - sorted[i],
+                              1e-4);
+            }
+            logits = model.advance({&token.id, 1});
+        }
+    }
+
+    /// Logits of every position at once are those of one position after the other.
+    void allPositions() {
+        TextModel one(m_weights, compute()), all(m_weights, compute());
+        const std::vector<float> together = all.advanceAll(m_prompt);
+        const size_t vocab = together.size() / m_prompt.size();
+        QCOMPARE(int64_t(vocab), m_weights->config().vocab);
+        for (size_t i = 0; i < m_prompt.size(); ++i) {
+            const std::vector<float> logits = one.advance({&m_prompt[i], 1});
+            for (size_t v = 0; v < vocab; v += 7)
+                QVERIFY(std::fabs(together[i * vocab + v] - logits[v]) < 1e-4F);
+        }
     }
 };
 
