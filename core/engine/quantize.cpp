@@ -13,6 +13,7 @@
 #include "core/engine/quantize.h"
 
 #include "core/base/threads.h"
+#include "core/engine/detail/batches.h"
 #include "core/engine/detail/cmpq_solver.h"
 #include "core/engine/detail/column_solver.h"
 #include "core/engine/detail/group_solver.h"
@@ -58,14 +59,9 @@ public:
         const int64_t length = statistics.recipe().length;
         m_shape = {int64_t(statistics.inputIds().size()) / length, length,
                    m_model->config().hidden};
-        int64_t largest = 0;
-        for (int64_t i = 0; i < m_model->config().layers; ++i)
-            largest = std::max(largest, blockBytes(m_model->catalogue(), i));
-        const int64_t spare = std::max<int64_t>(options.compute.memoryOrDefault() - 2 * largest, 0);
-        const int64_t perToken =
-            activationBytesPerToken(m_model->config(), length, /*backward=*/false);
-        const int64_t tokens = std::clamp<int64_t>(spare / 4 / perToken, length, 4096);
-        m_batch = std::clamp<int64_t>(tokens / length, 1, m_shape.count);
+        m_batch = sequencesPerBatch(m_model->config(), length, m_shape.count, /*backward=*/false,
+                                    options.compute.memoryOrDefault(),
+                                    2 * largestBlockBytes(m_model->catalogue(), m_model->config()));
     }
 
     QuantizeReport run();
@@ -91,10 +87,7 @@ private:
     }
     template<class Body>
     void forBatches(const Body& body) {
-        for (int64_t first = 0; first < m_shape.count; first += m_batch) {
-            m_progress.check();
-            body(first, std::min(m_batch, m_shape.count - first));
-        }
+        forEachBatch(m_shape.count, m_batch, m_progress, body);
     }
 
     std::shared_ptr<const Checkpoint> m_model;

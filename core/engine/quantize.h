@@ -39,7 +39,8 @@ QuantizeReport quantize(std::shared_ptr<const Checkpoint> model, const Statistic
                         const QuantizeOptions& options, CheckpointWriter& writer,
                         Progress& progress);
 
-/// The same into memory, for `compare` and for trying a plan without writing anything.
+/// The same into memory, for `compare` and for trying a plan without writing anything. Embedding
+/// and head are the original's, whatever `options.head` says: nothing is stored.
 std::shared_ptr<const ModelWeights> quantizeInMemory(std::shared_ptr<const Checkpoint> model,
                                                      const Statistics& statistics,
                                                      const QuantizeOptions& options,

@@ -5,6 +5,7 @@
 // blocks: the FP16 model's, whose outputs are the targets, and the polished model's, which is what
 // a block will really be given. So a block also learns to undo what the blocks before it spoilt.
 
+#include "core/engine/detail/batches.h"
 #include "core/engine/detail/hidden_store.h"
 #include "core/engine/detail/layer_store.h"
 #include "core/engine/detail/polish.h"
@@ -32,14 +33,10 @@ public:
           m_threads(options.compute.threadsOrDefault()), m_blocks(teacher.config().layers) {
         const int64_t length = statistics.recipe().length;
         m_shape = {int64_t(statistics.inputIds().size()) / length, length, teacher.config().hidden};
-        int64_t largest = 0;
-        for (int64_t i = 0; i < m_blocks; ++i)
-            largest = std::max(largest, blockBytes(teacher.catalogue(), i));
         // Exact weights, dequantized ones, their gradients, codes and the optimizer.
-        const int64_t spare = std::max<int64_t>(options.compute.memoryOrDefault() - 5 * largest, 0);
-        const int64_t perToken =
-            activationBytesPerToken(teacher.config(), length, /*backward=*/true);
-        m_batch = std::clamp<int64_t>(spare / 4 / perToken / length, 1, m_options.sequencesPerStep);
+        m_batch = sequencesPerBatch(teacher.config(), length, m_options.sequencesPerStep,
+                                    /*backward=*/true, options.compute.memoryOrDefault(),
+                                    5 * largestBlockBytes(teacher.catalogue(), teacher.config()));
     }
 
     PolishResult run();
@@ -67,10 +64,7 @@ private:
     int64_t restore(int64_t block, PolishedPart& part);
     template<class Body>
     void forBatches(const Body& body) {
-        for (int64_t first = 0; first < m_shape.count; first += m_batch) {
-            m_progress.check();
-            body(first, std::min(m_batch, m_shape.count - first));
-        }
+        forEachBatch(m_shape.count, m_batch, m_progress, body);
     }
     void report(int64_t block, double within, const std::string& what) {
         m_progress.report((double(block) + within) / double(m_blocks), what);
