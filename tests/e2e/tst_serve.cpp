@@ -599,13 +599,7 @@ private slots:
         QFETCH(QString, notification);
         QFETCH(int, count);
         const QString cache = method == "calibrate" ? m_folder.filePath("cache-killed") : m_cache;
-        QDir(cache).removeRecursively();
-        if (method != "calibrate") QDir(cache).mkpath(".");
-        if (method != "calibrate") {
-            ServeClient engine(cache); // what removeRecursively took
-            engine.hello();
-            m_calibrated = engine.call("calibrate", calibration());
-        }
+        if (method == "calibrate") QDir(cache).removeRecursively();
         const std::string output = path("killed");
         fs::remove_all(output);
         fs::remove_all(output + ".partial");

@@ -6,13 +6,14 @@
 #include <QJsonArray>
 #include <QJsonObject>
 #include <QObject>
+#include <QPointer>
 #include <QProcess>
+#include <QSet>
 #include <QString>
 #include <QStringList>
 #include <QTimer>
 
 #include <functional>
-#include <memory>
 #include <vector>
 
 namespace bitloom::ui {
@@ -26,9 +27,10 @@ struct EngineError {
         Cancelled = -32003,
         NoSpace = -32004,
         VersionMismatch = -32010,
-        EngineDied = -33001,   ///< the process ended before it answered
-        NotRunning = -33002,   ///< called while the engine was dead
-        BadAnswer = -33003,    ///< what the engine sent makes no sense
+        EngineDied = -33001, ///< the process ended before it answered
+        NotRunning = -33002, ///< called while the engine was dead
+        BadAnswer = -33003,  ///< what the engine sent makes no sense
+        TooLarge = -33004,   ///< the request is longer than an engine takes
     };
     int code = 0; ///< 0 = no error
     QString message;
@@ -53,9 +55,11 @@ struct EngineCommand {
     /// come through read, models as a ModelSkeleton.
     bool remote = false;
 
-    /// `bitloom serve` beside this program, else in PATH; with `extra` options behind (--threads 4).
+    /// `bitloom serve` beside this program, else in PATH; with `extra` options behind (--threads
+    /// 4).
     static EngineCommand local(const QStringList& extra = {});
-    static EngineCommand ssh(const QString& host, const QString& program = QStringLiteral("bitloom"),
+    static EngineCommand ssh(const QString& host,
+                             const QString& program = QStringLiteral("bitloom"),
                              const QStringList& extra = {});
     QString text() const; ///< for people: "ssh box bitloom serve"
 };
@@ -117,9 +121,10 @@ public:
     /// Milliseconds that a cancelled job may take to end before the process is killed; 500.
     void setCancelTimeout(int milliseconds) { m_cancelTimeout = milliseconds; }
 
-    void start();   ///< does nothing while Starting or Ready
-    void restart(); ///< ends what runs; its calls fail with EngineDied
-    void stop();    ///< the same without a new start; ends in Stopped
+    void start(); ///< does nothing while Starting or Ready
+    void
+    restart();   ///< ends what runs, whose calls fail with EngineDied, and starts when it is gone
+    void stop(); ///< the same without a new start; ends in Stopped
 
     State state() const { return m_state; }
     EngineError reason() const { return m_reason; } ///< of Dead
@@ -132,8 +137,7 @@ public:
     /// Sends a request and returns its number (≥ 1), also the job's. `done` is called exactly once,
     /// later, unless `guard` or this client is destroyed before. In the states Stopped and Dead it
     /// fails with NotRunning.
-    int call(const QString& method, const QJsonObject& params, const QObject* guard,
-             Callback done);
+    int call(const QString& method, const QJsonObject& params, const QObject* guard, Callback done);
     int call(const QString& method, const QJsonObject& params, Callback done) {
         return call(method, params, this, std::move(done));
     }
@@ -160,7 +164,8 @@ signals:
     void scores(int job, const QJsonObject& piece);
     void evaluation(int job, const QJsonObject& soFar);
     void check(int job, const QString& name, bool ok, const QString& detail);
-    /// `level`: "debug", "info", "warning", "error". Lines of standard error come as "engine".
+    /// `level`: "debug", "info", "warning", "error". Lines of standard error, which hold the
+    /// warnings once more, come as "debug" of the room "stderr".
     void log(const QString& level, const QString& room, const QString& text);
 
 private:
@@ -173,22 +178,24 @@ private:
         bool sent = false;
         bool cancelling = false;
     };
-    class Process;
 
     void launch();
     void sayHello();
     void greeted(const QJsonObject& message);
-    void send(int id, const Call& call);
-    void sendAll();
+    bool send(int id, Call& call);
+    void sendWaiting();
     void readOutput();
     void readErrors();
-    void handle(const QJsonObject& message);
+    void handle(const QByteArray& line);
     void notified(const QString& method, const QJsonObject& params);
     void answered(int id, const QJsonObject& message);
-    void finish(int id, EngineResult result);
-    void failAll(const EngineError& error);
-    void die(const EngineError& reason);
-    void release(bool detached);
+    void cancelTimedOut(int job);
+    void finish(int id, const EngineResult& result);
+    void finishLater(int id, const EngineError& error);
+    void failAll(const EngineError& error, int cancelledJob = 0);
+    void die(const EngineError& reason, int cancelledJob = 0);
+    void processEnded(int exitCode, QProcess::ExitStatus status);
+    void release(bool atOnce);
     void setState(State state, const EngineError& reason = {});
 
     EngineCommand m_command;
@@ -198,10 +205,13 @@ private:
     QJsonObject m_hello;
     QString m_errorOutput;
     QProcess* m_process = nullptr;
-    QByteArray m_input; ///< an unfinished line
+    QList<QProcess*> m_leaving; ///< released, not ended yet
+    bool m_waiting = false;     ///< to launch once they have
+    QByteArray m_input;         ///< an unfinished line
+    qsizetype m_scanned = 0;    ///< of it, without an end
     QByteArray m_errorLine;
     int m_nextId = 1, m_helloId = 0;
-    bool m_detached = false; ///< the process must outlive this object
+    QSet<int> m_detached; ///< open jobs that must outlive this object
     QHash<int, Call> m_calls;
     QTimer m_handshake;
 };

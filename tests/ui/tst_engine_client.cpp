@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+//
+// The client of the engine against `bitloom serve` itself, and against programs that are not one or
+// die at the worst moment: every call must end, once, with a reason.
+#include "ui/engine_client/engine_client.h"
+#include "ui/engine_client/remote_files.h"
+
+#include "core/model/checkpoint.h"
+
+#include <QDir>
+#include <QFile>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QtTest>
+
+#include <csignal>
+
+using namespace bitloom::ui;
+using State = EngineClient::State;
+
+namespace {
+
+const QString sample = QStringLiteral(BITLOOM_SOURCE_DIR "/resources/models/bitloom-tales-4m");
+
+EngineCommand bad(const QString& mode) {
+    return {QStringLiteral(BITLOOM_TEST_PYTHON),
+            {QStringLiteral(BITLOOM_SOURCE_DIR "/tests/ui/bad_engine.py"), mode},
+            false};
+}
+
+/// What came of a call.
+struct Outcome {
+    int calls = 0;
+    EngineResult result;
+    EngineClient::Callback catcher() {
+        return [this](const EngineResult& value) {
+            ++calls;
+            result = value;
+        };
+    }
+};
+
+bool isAlive(qint64 pid) {
+    return ::kill(pid_t(pid), 0) == 0;
+}
+
+} // namespace
+
+class TestEngineClient : public QObject {
+    Q_OBJECT
+
+    QTemporaryDir m_folder;
+    static constexpr int patience = 30'000;
+
+    EngineCommand real() const {
+        return {QStringLiteral(BITLOOM_BINARY_DIR "/bin/bitloom"),
+                {QStringLiteral("serve"), QStringLiteral("--threads"), QStringLiteral("2"),
+                 QStringLiteral("--cache"), m_folder.filePath(QStringLiteral("cache"))},
+                false};
+    }
+    static QJsonObject chat(int tokens) {
+        return {
+            {QStringLiteral("streams"), QJsonArray{QJsonObject{{QStringLiteral("model"), sample}}}},
+            {QStringLiteral("prompt"), QStringLiteral("Once")},
+            {QStringLiteral("max_tokens"), tokens},
+            {QStringLiteral("ignore_eos"), true}};
+    }
+
+private slots:
+    void talks() {
+        EngineClient engine(real());
+        QSignalSpy states(&engine, &EngineClient::stateChanged);
+        QSignalSpy tokens(&engine, &EngineClient::token), started(&engine, &EngineClient::started);
+        QSignalSpy ended(&engine, &EngineClient::streamEnded);
+        engine.start();
+        QCOMPARE(engine.state(), State::Starting);
+        Outcome outcome;
+        const int job = engine.call(QStringLiteral("generate"), chat(5), outcome.catcher());
+        QCOMPARE(outcome.calls, 0);
+        QTRY_COMPARE_WITH_TIMEOUT(outcome.calls, 1, patience);
+        QVERIFY2(outcome.result.ok(), qPrintable(outcome.result.error.message));
+        QCOMPARE(engine.state(), State::Ready);
+        QCOMPARE(states.size(), 2);
+        QCOMPARE(engine.hello()[QStringLiteral("protocol")].toInt(), 1);
+        QCOMPARE(started.size(), 1);
+        QCOMPARE(ended.size(), 1);
+        QString text;
+        QCOMPARE(tokens.size(), 5);
+        for (const QList<QVariant>& row : tokens) {
+            QCOMPARE(row[0].toInt(), job);
+            const auto token = row[1].value<EngineToken>();
+            QCOMPARE(token.stream, 0);
+            QVERIFY(token.logProb <= 0 && token.id >= 0);
+            text += token.text;
+        }
+        const QJsonObject stream =
+            outcome.result.value[QStringLiteral("streams")].toArray()[0].toObject();
+        QCOMPARE(stream[QStringLiteral("text")].toString(), text);
+        QVERIFY(engine.openCalls().isEmpty());
+    }
+
+    void failsWithReasons() {
+        EngineClient engine(real());
+        engine.start();
+        Outcome outcome;
+        engine.call(QStringLiteral("open"), {{QStringLiteral("model"), QStringLiteral("/none")}},
+                    outcome.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(outcome.calls, 1, patience);
+        QCOMPARE(outcome.result.error.code, int(EngineError::Failed));
+        QVERIFY(outcome.result.error.message.contains(QStringLiteral("/none")));
+        QVERIFY(!outcome.result.error.hint.isEmpty());
+    }
+
+    void cancels() {
+        EngineClient engine(real());
+        engine.setCancelTimeout(patience); // as long as a busy machine takes
+        engine.start();
+        Outcome outcome;
+        const int job = engine.call(QStringLiteral("generate"), chat(500), outcome.catcher());
+        QSignalSpy tokens(&engine, &EngineClient::token);
+        QTRY_VERIFY_WITH_TIMEOUT(tokens.size() > 2, patience);
+        QCOMPARE(engine.methodOf(job), QStringLiteral("generate"));
+        engine.cancel(job);
+        engine.cancel(job);
+        QTRY_COMPARE_WITH_TIMEOUT(outcome.calls, 1, patience);
+        QVERIFY(outcome.result.error.cancelled());
+        QCOMPARE(engine.state(), State::Ready);
+        QVERIFY(!engine.isOpen(job));
+        engine.cancel(job); // long gone
+        Outcome next;
+        engine.call(QStringLiteral("info"), {{QStringLiteral("model"), sample}}, next.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(next.calls, 1, patience);
+        QVERIFY(next.result.ok());
+    }
+
+    void cancelBeforeTheHandshake() {
+        EngineClient engine(bad(QStringLiteral("good")));
+        engine.start();
+        Outcome first, second;
+        const int job = engine.call(QStringLiteral("echo"), {}, first.catcher());
+        engine.call(QStringLiteral("echo"), {}, second.catcher());
+        engine.cancel(job);
+        QCOMPARE(first.calls, 0); // never from within a call
+        QTRY_COMPARE_WITH_TIMEOUT(second.calls, 1, patience);
+        QVERIFY(second.result.ok());
+        QCOMPARE(first.calls, 1);
+        QVERIFY(first.result.error.cancelled());
+    }
+
+    /// A job that does not end in time costs the process, and a restart goes on.
+    void stubborn() {
+        EngineClient engine(bad(QStringLiteral("stubborn")));
+        engine.setCancelTimeout(100);
+        engine.start();
+        Outcome work, other;
+        const int job = engine.call(QStringLiteral("work"), {}, work.catcher());
+        engine.call(QStringLiteral("work"), {}, other.catcher());
+        QSignalSpy progress(&engine, &EngineClient::progress);
+        QTRY_COMPARE_WITH_TIMEOUT(progress.size(), 2, patience);
+        const auto value = progress[0][1].value<EngineProgress>();
+        QCOMPARE(value.fraction, 0.5);
+        QCOMPARE(value.what, QStringLiteral("busy"));
+        QCOMPARE(value.etaSeconds, -1.0);
+        engine.cancel(job);
+        QTRY_COMPARE_WITH_TIMEOUT(work.calls + other.calls, 2, patience);
+        QCOMPARE(work.result.error.code, int(EngineError::Cancelled));
+        QCOMPARE(other.result.error.code, int(EngineError::EngineDied));
+        QCOMPARE(engine.state(), State::Dead);
+        QVERIFY(engine.reason().cancelled());
+        Outcome dead;
+        engine.call(QStringLiteral("echo"), {}, dead.catcher());
+        QCOMPARE(dead.calls, 0);
+        QTRY_COMPARE_WITH_TIMEOUT(dead.calls, 1, patience);
+        QCOMPARE(dead.result.error.code, int(EngineError::NotRunning));
+        engine.restart();
+        Outcome again;
+        engine.call(QStringLiteral("echo"), {{QStringLiteral("x"), 1}}, again.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(again.calls, 1, patience);
+        QVERIFY(again.result.ok());
+        QCOMPARE(again.result.value[QStringLiteral("x")].toInt(), 1);
+    }
+
+    void badStarts_data() {
+        QTest::addColumn<QString>("mode");
+        QTest::addColumn<int>("code");
+        QTest::addColumn<QString>("text");
+        const auto row = [](const char* mode, EngineError::Code code, const char* text) {
+            QTest::newRow(mode) << QString::fromLatin1(mode) << int(code)
+                                << QString::fromLatin1(text);
+        };
+        row("silent", EngineError::EngineDied, "did not answer");
+        row("exits", EngineError::EngineDied, "exit code 127");
+        row("old", EngineError::VersionMismatch, "protocol 0");
+        row("future", EngineError::VersionMismatch, "protocol 2");
+        row("stranger", EngineError::BadAnswer, "is not one");
+        row("dies-greeting", EngineError::EngineDied, "signal 9");
+        row("missing", EngineError::EngineDied, "could not be started");
+        row("endless", EngineError::EngineDied, "did not answer");
+    }
+    void badStarts() {
+        QFETCH(QString, mode);
+        QFETCH(int, code);
+        QFETCH(QString, text);
+        EngineCommand command = bad(mode);
+        if (mode == QStringLiteral("missing")) command.program = QStringLiteral("/no/such/engine");
+        EngineClient engine(command);
+        const bool waits = mode == QStringLiteral("silent") || mode == QStringLiteral("endless");
+        engine.setHandshakeTimeout(waits ? 300 : patience);
+        QSignalSpy states(&engine, &EngineClient::stateChanged);
+        engine.start();
+        Outcome waiting;
+        engine.call(QStringLiteral("echo"), {}, waiting.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Dead, patience);
+        QCOMPARE(engine.reason().code, code);
+        QVERIFY2(engine.reason().message.contains(text), qPrintable(engine.reason().message));
+        QVERIFY(!engine.reason().hint.isEmpty());
+        if (mode == QStringLiteral("exits"))
+            QVERIFY(engine.reason().hint.contains(QStringLiteral("libtorch")));
+        QTRY_COMPARE_WITH_TIMEOUT(waiting.calls, 1, patience);
+        QCOMPARE(waiting.result.error.code, int(EngineError::EngineDied));
+        QCOMPARE(states.size(), 2);
+        QCOMPARE(states[1][1].toString(), engine.reason().message);
+    }
+
+    void loginShellsMayGreet() {
+        EngineClient engine(bad(QStringLiteral("greets")));
+        QSignalSpy log(&engine, &EngineClient::log);
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        QCOMPARE(log.size(), 2);
+        QVERIFY(log[0][2].toString().contains(QStringLiteral("Welcome")));
+    }
+
+    void oddAnswers() {
+        EngineClient engine(bad(QStringLiteral("odd")));
+        engine.start();
+        Outcome work, echo;
+        engine.call(QStringLiteral("work"), {}, work.catcher());
+        engine.call(QStringLiteral("echo"), {}, echo.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(echo.calls, 1, patience);
+        QCOMPARE(work.calls, 1);
+        QVERIFY(!work.result.ok());
+        QVERIFY(echo.result.ok());
+        QCOMPARE(engine.state(), State::Ready);
+    }
+
+    void largeAnswers() {
+        EngineClient engine(bad(QStringLiteral("good")));
+        engine.start();
+        Outcome large, tooLarge;
+        engine.call(QStringLiteral("large"), {{QStringLiteral("size"), 20'000'000}},
+                    large.catcher());
+        engine.call(QStringLiteral("echo"), {{QStringLiteral("text"), QString(17 << 20, u'z')}},
+                    tooLarge.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(large.calls, 1, patience);
+        QCOMPARE(large.result.value[QStringLiteral("text")].toString().size(), 20'000'000);
+        QTRY_COMPARE_WITH_TIMEOUT(tooLarge.calls, 1, patience);
+        QCOMPARE(tooLarge.result.error.code, int(EngineError::TooLarge));
+        QCOMPARE(engine.state(), State::Ready);
+    }
+
+    void crashes() {
+        EngineClient engine(bad(QStringLiteral("crashes")));
+        engine.start();
+        Outcome first, second;
+        engine.call(QStringLiteral("work"), {}, first.catcher());
+        engine.call(QStringLiteral("work"), {}, second.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Dead, patience);
+        QTRY_COMPARE_WITH_TIMEOUT(first.calls + second.calls, 2, patience);
+        QCOMPARE(first.result.error.code, int(EngineError::EngineDied));
+        QCOMPARE(second.result.error.code, int(EngineError::EngineDied));
+        QVERIFY(engine.reason().message.contains(QStringLiteral("signal 6")));
+        QVERIFY(engine.errorOutput().contains(QStringLiteral("terminate called")));
+    }
+
+    /// What was said before the end counts.
+    void lastWords() {
+        EngineClient engine(bad(QStringLiteral("last-words")));
+        engine.start();
+        Outcome outcome;
+        engine.call(QStringLiteral("work"), {}, outcome.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Dead, patience);
+        QTRY_COMPARE_WITH_TIMEOUT(outcome.calls, 1, patience);
+        QVERIFY(outcome.result.value[QStringLiteral("late")].toBool());
+        QVERIFY(engine.reason().message.contains(QStringLiteral("exit code 3")));
+    }
+
+    void killedInEveryPhase_data() {
+        QTest::addColumn<QString>("method");
+        for (const char* method : {"", "calibrate", "generate", "evaluate"})
+            QTest::newRow(*method ? method : "idle") << QString::fromLatin1(method);
+    }
+    /// SIGKILL from outside: the calls fail, and after a restart the same call succeeds.
+    void killedInEveryPhase() {
+        QFETCH(QString, method);
+        EngineClient engine(real());
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        const auto pid = pid_t(engine.hello()[QStringLiteral("pid")].toInteger());
+        QJsonObject params{{QStringLiteral("model"), sample}};
+        if (method == QStringLiteral("calibrate")) {
+            params[QStringLiteral("sequences")] = 2;
+            params[QStringLiteral("length")] = 48;
+        }
+        if (method == QStringLiteral("evaluate")) {
+            params[QStringLiteral("windows")] = 100;
+            params[QStringLiteral("context")] = 64;
+        }
+        if (method == QStringLiteral("generate")) params = chat(60);
+        Outcome outcome;
+        if (!method.isEmpty()) {
+            QSignalSpy progress(&engine, &EngineClient::progress);
+            engine.call(method, params, outcome.catcher());
+            QTRY_VERIFY_WITH_TIMEOUT(!progress.isEmpty(), patience);
+        }
+        ::kill(pid, SIGKILL);
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Dead, patience);
+        QVERIFY(engine.reason().message.contains(QStringLiteral("signal 9")));
+        if (method.isEmpty()) return;
+        QTRY_COMPARE_WITH_TIMEOUT(outcome.calls, 1, patience);
+        QCOMPARE(outcome.result.error.code, int(EngineError::EngineDied));
+        engine.restart();
+        Outcome again;
+        engine.call(method, params, again.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(again.calls, 1, patience);
+        QVERIFY2(again.result.ok(), qPrintable(again.result.error.message));
+    }
+
+    void restartWaitsForTheOldOne() {
+        EngineClient engine(bad(QStringLiteral("clings")));
+        QSignalSpy states(&engine, &EngineClient::stateChanged);
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        Outcome open;
+        engine.call(QStringLiteral("work"), {}, open.catcher());
+        engine.restart();
+        QCOMPARE(engine.state(), State::Starting);
+        Outcome next;
+        engine.call(QStringLiteral("echo"), {}, next.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(next.calls, 1, patience);
+        QVERIFY(next.result.ok());
+        QCOMPARE(open.calls, 1);
+        QCOMPARE(open.result.error.code, int(EngineError::EngineDied));
+        engine.stop();
+        QCOMPARE(engine.state(), State::Stopped);
+        Outcome stopped;
+        engine.call(QStringLiteral("echo"), {}, stopped.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(stopped.calls, 1, patience);
+        QCOMPARE(stopped.result.error.code, int(EngineError::NotRunning));
+    }
+
+    /// The owner of a callback may be gone, and a callback may do anything to the client.
+    void guards() {
+        auto* engine = new EngineClient(bad(QStringLiteral("good")));
+        engine->start();
+        auto guard = std::make_unique<QObject>();
+        Outcome never, last;
+        engine->call(QStringLiteral("echo"), {}, guard.get(), never.catcher());
+        guard.reset();
+        engine->call(QStringLiteral("echo"), {}, last.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(last.calls, 1, patience);
+        QCOMPARE(never.calls, 0);
+        int calls = 0;
+        engine->call(QStringLiteral("echo"), {}, [&](const EngineResult&) {
+            ++calls;
+            engine->restart();
+            engine->call(QStringLiteral("echo"), {}, [&](const EngineResult& result) {
+                QVERIFY(result.ok());
+                ++calls;
+                delete engine;
+                engine = nullptr;
+            });
+        });
+        QTRY_COMPARE_WITH_TIMEOUT(calls, 2, patience);
+        QVERIFY(!engine);
+    }
+
+    void detachedJobsOutliveTheClient() {
+        qint64 pid = 0;
+        QString key;
+        {
+            EngineClient engine(real());
+            engine.start();
+            QSignalSpy progress(&engine, &EngineClient::progress);
+            Outcome outcome, detached;
+            const int job = engine.call(QStringLiteral("calibrate"),
+                                        {{QStringLiteral("model"), sample},
+                                         {QStringLiteral("sequences"), 6},
+                                         {QStringLiteral("length"), 40}},
+                                        outcome.catcher());
+            QTRY_VERIFY_WITH_TIMEOUT(!progress.isEmpty(), patience);
+            pid = engine.hello()[QStringLiteral("pid")].toInteger();
+            engine.detach(job, detached.catcher());
+            QTRY_COMPARE_WITH_TIMEOUT(detached.calls, 1, patience);
+            QVERIFY2(detached.result.ok(), qPrintable(detached.result.error.message));
+            key = detached.result.value[QStringLiteral("key")].toString();
+        }
+        QVERIFY(isAlive(pid));
+        EngineClient engine(real());
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        const QJsonArray list = engine.hello()[QStringLiteral("detached")].toArray();
+        QCOMPARE(list.size(), 1);
+        QCOMPARE(list[0].toObject()[QStringLiteral("key")].toString(), key);
+        Outcome attached;
+        engine.call(QStringLiteral("attach"), {{QStringLiteral("key"), key}}, attached.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(attached.calls, 1, patience);
+        QVERIFY2(attached.result.ok(), qPrintable(attached.result.error.message));
+        QVERIFY(QFile::exists(attached.result.value[QStringLiteral("statistics")].toString()));
+        QTRY_VERIFY_WITH_TIMEOUT(!isAlive(pid), patience);
+    }
+
+    /// An engine elsewhere: its model as a stand-in, its files piece by piece.
+    void remoteFiles() {
+        EngineClient engine(real());
+        engine.start();
+        Outcome opened;
+        engine.call(QStringLiteral("open"), {{QStringLiteral("model"), sample}}, opened.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(opened.calls, 1, patience);
+        const QString parent = m_folder.filePath(QStringLiteral("skeletons"));
+        QString folder;
+        for (int round = 0; round < 2; ++round) { // the second finds it there
+            folder.clear();
+            RemoteCopy::skeleton(&engine, opened.result.value, parent, this,
+                                 [&](const QString& path, const EngineError& error) {
+                                     QVERIFY2(!error, qPrintable(error.message));
+                                     folder = path;
+                                 });
+            QTRY_VERIFY_WITH_TIMEOUT(!folder.isEmpty(), patience);
+        }
+        const auto model = bitloom::Checkpoint::open(folder.toStdString());
+        QCOMPARE(QString::fromStdString(model->fingerprint()),
+                 opened.result.value[QStringLiteral("fingerprint")].toString());
+        QCOMPARE(QDir(parent).entryList(QDir::AllEntries | QDir::NoDotAndDotDot).size(), 1);
+
+        const QString statistics = opened.result.value[QStringLiteral("statistics")]
+                                       .toArray()[0]
+                                       .toObject()[QStringLiteral("path")]
+                                       .toString();
+        const QString copy = m_folder.filePath(QStringLiteral("copies/stats.safetensors"));
+        EngineError failure{1, {}, {}};
+        RemoteCopy::file(&engine, statistics, copy, this,
+                         [&](const QString&, const EngineError& error) { failure = error; });
+        QTRY_COMPARE_WITH_TIMEOUT(failure.code, 0, patience);
+        QFile a(statistics), b(copy);
+        QVERIFY(a.open(QIODevice::ReadOnly) && b.open(QIODevice::ReadOnly));
+        QVERIFY(a.readAll() == b.readAll());
+
+        RemoteCopy::file(&engine, QStringLiteral("/etc/hostname"), copy + u'x', this,
+                         [&](const QString&, const EngineError& error) { failure = error; });
+        QTRY_COMPARE_WITH_TIMEOUT(failure.code, int(EngineError::Failed), patience);
+        QVERIFY(!QFile::exists(copy + u'x'));
+
+        QJsonObject tricky = opened.result.value;
+        tricky[QStringLiteral("fingerprint")] = QStringLiteral("abc123");
+        tricky[QStringLiteral("files")] =
+            QJsonArray{QJsonObject{{QStringLiteral("name"), QStringLiteral("../../outside")},
+                                   {QStringLiteral("bytes"), 1},
+                                   {QStringLiteral("pieces"), QJsonArray()}}};
+        RemoteCopy::skeleton(&engine, tricky, parent, this,
+                             [&](const QString&, const EngineError& error) { failure = error; });
+        QTRY_COMPARE_WITH_TIMEOUT(failure.code, int(EngineError::BadAnswer), patience);
+    }
+
+    void commands() {
+        const EngineCommand ssh = EngineCommand::ssh(QStringLiteral("box"));
+        QCOMPARE(ssh.text(), QStringLiteral("ssh -T box bitloom serve"));
+        QVERIFY(ssh.remote);
+        const EngineCommand local =
+            EngineCommand::local({QStringLiteral("--threads"), QStringLiteral("4")});
+        QVERIFY(local.text().endsWith(QStringLiteral("serve --threads 4")));
+        QVERIFY(!local.remote);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestEngineClient)
+#include "tst_engine_client.moc"

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+//
+// One process at a time is m_process and is listened to. A process that is given up (stopped,
+// restarted, killed after a cancel) is "released": nobody listens to it any more, it is told to end
+// and removes itself; a new one starts only after it is gone, since it may hold locks that the new
+// one needs.
+#include "ui/engine_client/engine_client.h"
+
+#include <QCoreApplication>
+#include <QFileInfo>
+#include <QJsonDocument>
+#include <QStandardPaths>
+
+#include <algorithm>
+#include <csignal>
+#include <unistd.h>
+
+namespace bitloom::ui {
+
+namespace {
+
+constexpr int protocolVersion = 1;
+constexpr qsizetype maxRequestBytes = 16 << 20; // PROTOCOL.md §1
+constexpr qsizetype maxAnswerBytes = 512 << 20; // no sensible answer is as long
+constexpr qsizetype maxErrorOutput = 64 << 10;  // kept for reports
+constexpr int endTimeout = 800;                 // an engine ends within 500 ms of its input
+constexpr int attachCancelTimeout = 10'000;     // another process has to be asked
+
+/// Processes that outlive their client. Never destroyed: QProcess kills what it holds.
+void leaveAlone(QProcess* process) {
+    static QList<QProcess*>* const left = new QList<QProcess*>;
+    left->append(process);
+    process->setParent(nullptr);
+    QObject::connect(process, &QProcess::finished, process, [process] {
+        left->removeOne(process);
+        process->deleteLater();
+    });
+}
+
+QByteArray lineOf(const QJsonObject& message) {
+    return QJsonDocument(message).toJson(QJsonDocument::Compact) + '\n';
+}
+
+QJsonObject request(int id, const QString& method, const QJsonObject& params) {
+    return {{QStringLiteral("jsonrpc"), QStringLiteral("2.0")},
+            {QStringLiteral("id"), id},
+            {QStringLiteral("method"), method},
+            {QStringLiteral("params"), params}};
+}
+
+QString lastLine(const QString& text) {
+    const QStringList lines = text.split(u'\n', Qt::SkipEmptyParts);
+    return lines.isEmpty() ? QString() : lines.last().trimmed();
+}
+
+} // namespace
+
+EngineCommand EngineCommand::local(const QStringList& extra) {
+    EngineCommand command;
+    const QString name = QStringLiteral("bitloom");
+    const QFileInfo beside(QCoreApplication::applicationDirPath() + u'/' + name);
+    command.program =
+        beside.isExecutable() ? beside.absoluteFilePath() : QStandardPaths::findExecutable(name);
+    if (command.program.isEmpty()) command.program = name; // starting it will say what is missing
+    command.arguments = QStringList{QStringLiteral("serve")} + extra;
+    return command;
+}
+
+EngineCommand EngineCommand::ssh(const QString& host, const QString& program,
+                                 const QStringList& extra) {
+    EngineCommand command;
+    command.program = QStringLiteral("ssh");
+    // No terminal: line ends and interrupts must stay as they are. What ssh asks for, it asks
+    // through its askpass program.
+    command.arguments =
+        QStringList{QStringLiteral("-T"), host, program, QStringLiteral("serve")} + extra;
+    command.remote = true;
+    return command;
+}
+
+QString EngineCommand::text() const {
+    return (QStringList{program} + arguments).join(u' ');
+}
+
+EngineClient::EngineClient(EngineCommand command, QObject* parent)
+    : QObject(parent), m_command(std::move(command)) {
+    m_handshake.setSingleShot(true);
+    connect(&m_handshake, &QTimer::timeout, this, [this] {
+        die({EngineError::EngineDied,
+             tr("The engine did not answer within %1 s.").arg(m_handshakeTimeout / 1000.0),
+             tr("It was started with: %1").arg(m_command.text())});
+    });
+}
+
+EngineClient::~EngineClient() {
+    m_calls.clear();
+    for (QProcess* process : std::as_const(m_leaving)) {
+        process->disconnect(this);
+        process->kill(); // had its time, or has it no more
+        process->waitForFinished(2000);
+    }
+    if (!m_process) return;
+    m_process->disconnect(this);
+    if (!m_detached.isEmpty()) {
+        m_process->waitForBytesWritten(1000);
+        m_process->closeWriteChannel();
+        leaveAlone(m_process);
+        return;
+    }
+    m_process->closeWriteChannel();
+    if (m_process->waitForFinished(endTimeout)) return;
+    m_process->kill();
+    m_process->waitForFinished(2000);
+}
+
+void EngineClient::setCommand(EngineCommand command) {
+    m_command = std::move(command);
+}
+
+void EngineClient::start() {
+    if (m_state == State::Starting || m_state == State::Ready) return;
+    setState(State::Starting);
+    m_handshake.start(m_handshakeTimeout);
+    if (!m_leaving.isEmpty()) {
+        m_waiting = true;
+    } else {
+        launch();
+    }
+}
+
+void EngineClient::restart() {
+    const QPointer<EngineClient> self = this;
+    stop();
+    if (self) start();
+}
+
+void EngineClient::stop() {
+    if (m_state == State::Stopped) return;
+    release(/*atOnce=*/false);
+    const QPointer<EngineClient> self = this;
+    setState(State::Stopped);
+    if (self)
+        failAll({EngineError::EngineDied, tr("The engine was stopped."),
+                 tr("What was finished is kept: start again to go on with it.")});
+}
+
+void EngineClient::launch() {
+    m_waiting = false;
+    m_hello = {};
+    m_input.clear();
+    m_scanned = 0;
+    m_errorLine.clear();
+    m_errorOutput.clear();
+    m_process = new QProcess(this);
+    m_process->setProgram(m_command.program);
+    m_process->setArguments(m_command.arguments);
+    // Ctrl-C in the terminal that the application was started from is not meant for the engine.
+    m_process->setChildProcessModifier([] { ::setsid(); });
+    connect(m_process, &QProcess::readyReadStandardOutput, this, &EngineClient::readOutput);
+    connect(m_process, &QProcess::readyReadStandardError, this, &EngineClient::readErrors);
+    connect(m_process, &QProcess::finished, this, &EngineClient::processEnded);
+    connect(m_process, &QProcess::errorOccurred, this, [this](QProcess::ProcessError error) {
+        if (error != QProcess::FailedToStart) return; // the others end in finished()
+        die({EngineError::EngineDied,
+             tr("The engine '%1' could not be started: %2.")
+                 .arg(m_command.program, m_process->errorString()),
+             tr("Install bitloom, or choose its place in the preferences.")});
+    });
+    connect(m_process, &QProcess::started, this, &EngineClient::sayHello);
+    m_process->start();
+}
+
+void EngineClient::sayHello() {
+    m_helloId = m_nextId++;
+    const QJsonObject client{{QStringLiteral("name"), QCoreApplication::applicationName()},
+                             {QStringLiteral("version"), QCoreApplication::applicationVersion()}};
+    m_process->write(lineOf(request(
+        m_helloId, QStringLiteral("hello"),
+        {{QStringLiteral("protocol"), protocolVersion}, {QStringLiteral("client"), client}})));
+}
+
+void EngineClient::greeted(const QJsonObject& message) {
+    if (message.contains(QLatin1String("error"))) {
+        const QJsonObject error = message[QLatin1String("error")].toObject();
+        die({error[QLatin1String("code")].toInt(EngineError::BadAnswer),
+             error[QLatin1String("message")].toString(),
+             error[QLatin1String("data")].toObject()[QLatin1String("hint")].toString()});
+        return;
+    }
+    const QJsonObject hello = message[QLatin1String("result")].toObject();
+    const int version = hello[QLatin1String("protocol")].toInt(-1);
+    if (version != protocolVersion) {
+        die({version < 0 ? EngineError::BadAnswer : EngineError::VersionMismatch,
+             version < 0 ? tr("What answers as the engine is not one.")
+                         : tr("The engine speaks protocol %1, this application protocol %2.")
+                               .arg(version)
+                               .arg(protocolVersion),
+             version < 0 ? tr("It was started with: %1").arg(m_command.text())
+                         : tr("Install the same version of both.")});
+        return;
+    }
+    m_handshake.stop();
+    m_helloId = 0;
+    m_hello = hello;
+    const QPointer<EngineClient> self = this;
+    setState(State::Ready);
+    if (self && m_state == State::Ready) sendWaiting();
+}
+
+int EngineClient::call(const QString& method, const QJsonObject& params, const QObject* guard,
+                       Callback done) {
+    const int id = m_nextId++;
+    Call call;
+    call.method = method;
+    call.params = params;
+    call.guarded = guard != nullptr;
+    call.guard = guard;
+    call.done = std::move(done);
+    m_calls.insert(id, std::move(call));
+    if (m_state == State::Ready) {
+        send(id, m_calls[id]);
+    } else if (m_state != State::Starting) {
+        finishLater(id, {EngineError::NotRunning,
+                         m_state == State::Dead
+                             ? tr("The engine is not running: %1").arg(m_reason.message)
+                             : tr("The engine is not running."),
+                         tr("Start it again.")});
+    }
+    return id;
+}
+
+bool EngineClient::send(int id, Call& call) {
+    const QByteArray line = lineOf(request(id, call.method, call.params));
+    call.params = {};
+    call.sent = true;
+    if (line.size() > maxRequestBytes) {
+        finishLater(id, {EngineError::TooLarge, tr("The request is too large for the engine."),
+                         tr("Give a shorter text, or a file on the engine's machine.")});
+        return false;
+    }
+    return m_process->write(line) == line.size();
+}
+
+void EngineClient::sendWaiting() {
+    for (const int id : openCalls()) {
+        const auto call = m_calls.find(id);
+        if (call != m_calls.end() && !call->sent) send(id, *call);
+    }
+}
+
+void EngineClient::cancel(int job) {
+    const auto call = m_calls.find(job);
+    if (call == m_calls.end() || call->cancelling) return;
+    call->cancelling = true;
+    if (!call->sent) {
+        finishLater(job, {EngineError::Cancelled, tr("Cancelled before it began."), {}});
+        return;
+    }
+    if (m_state != State::Ready) return; // its failure is on the way
+    m_process->write(
+        lineOf(request(m_nextId++, QStringLiteral("cancel"), {{QStringLiteral("job"), job}})));
+    const int patience =
+        call->method == QLatin1String("attach") ? attachCancelTimeout : m_cancelTimeout;
+    // A later process has other jobs under other numbers: this one is found no more then.
+    QTimer::singleShot(patience, this, [this, job] { cancelTimedOut(job); });
+}
+
+void EngineClient::cancelTimedOut(int job) {
+    if (!m_calls.contains(job)) return;
+    const QPointer<EngineClient> self = this;
+    readOutput(); // the answer may have come while this thread was busy
+    if (!self || !m_calls.contains(job) || !m_process) return;
+    die({EngineError::Cancelled,
+         tr("The engine was ended, because “%1” did not stop in time.").arg(methodOf(job)),
+         tr("What was finished is kept: start again to go on with it.")},
+        job);
+}
+
+QString EngineClient::methodOf(int job) const {
+    const auto call = m_calls.find(job);
+    return call == m_calls.end() ? QString() : call->method;
+}
+
+QList<int> EngineClient::openCalls() const {
+    QList<int> ids = m_calls.keys();
+    std::sort(ids.begin(), ids.end());
+    return ids;
+}
+
+void EngineClient::detach(int job, Callback done) {
+    call(QStringLiteral("detach"), {{QStringLiteral("job"), job}},
+         [this, job, done = std::move(done)](const EngineResult& result) {
+             if (result.ok() && isOpen(job)) m_detached.insert(job);
+             if (done) done(result);
+         });
+}
+
+void EngineClient::readErrors() {
+    if (!m_process) return;
+    const QByteArray bytes = m_process->readAllStandardError();
+    m_errorOutput += QString::fromUtf8(bytes);
+    if (m_errorOutput.size() > maxErrorOutput) m_errorOutput = m_errorOutput.right(maxErrorOutput);
+    m_errorLine += bytes;
+    const QPointer<EngineClient> self = this;
+    for (qsizetype end; self && (end = m_errorLine.indexOf('\n')) >= 0;) {
+        const QString line = QString::fromUtf8(m_errorLine.left(end)).trimmed();
+        m_errorLine.remove(0, end + 1);
+        if (!line.isEmpty()) emit log(QStringLiteral("debug"), QStringLiteral("stderr"), line);
+    }
+    if (self && m_errorLine.size() > maxErrorOutput) m_errorLine.clear();
+}
+
+void EngineClient::readOutput() {
+    if (!m_process) return;
+    m_input += m_process->readAllStandardOutput();
+    const QPointer<EngineClient> self = this;
+    const QPointer<QProcess> process = m_process;
+    // Any line may end in a slot that stops, restarts or deletes this.
+    while (self && m_process == process) {
+        const qsizetype end = m_input.indexOf('\n', m_scanned);
+        if (end < 0) {
+            m_scanned = m_input.size();
+            break;
+        }
+        const QByteArray line = m_input.left(end);
+        m_input.remove(0, end + 1);
+        m_scanned = 0;
+        handle(line);
+    }
+    if (self && m_process == process && m_input.size() > maxAnswerBytes)
+        die({EngineError::BadAnswer, tr("The engine sends a line without an end."),
+             tr("It was started with: %1").arg(m_command.text())});
+}
+
+void EngineClient::handle(const QByteArray& line) {
+    if (line.trimmed().isEmpty()) return;
+    const QJsonObject message = QJsonDocument::fromJson(line).object();
+    if (message.isEmpty()) {
+        // A login shell on another machine may greet first; that is no reason to give up.
+        emit log(QStringLiteral("warning"), QStringLiteral("engine"),
+                 tr("Not understood: %1").arg(QString::fromUtf8(line.left(200))));
+        return;
+    }
+    if (message.contains(QLatin1String("method"))) {
+        notified(message[QLatin1String("method")].toString(),
+                 message[QLatin1String("params")].toObject());
+        return;
+    }
+    const QJsonValue id = message[QLatin1String("id")];
+    if (!id.isDouble()) {
+        emit log(QStringLiteral("warning"), QStringLiteral("engine"),
+                 message[QLatin1String("error")].toObject()[QLatin1String("message")].toString());
+        return;
+    }
+    const int number = id.toInt();
+    if (number != 0 && number == m_helloId) {
+        greeted(message);
+    } else {
+        answered(number, message);
+    }
+}
+
+void EngineClient::notified(const QString& method, const QJsonObject& params) {
+    const int job = params[QLatin1String("job")].toInt();
+    const auto text = [&](const char* name) { return params[QLatin1String(name)].toString(); };
+    if (method == QLatin1String("log")) {
+        emit log(text("level"), text("room"), text("text"));
+        return;
+    }
+    if (!m_calls.contains(job)) return;
+    if (method == QLatin1String("progress")) {
+        EngineProgress value;
+        value.fraction = params[QLatin1String("fraction")].toDouble();
+        value.what = text("what");
+        value.etaSeconds = params[QLatin1String("eta_s")].toDouble(-1);
+        value.seconds = params[QLatin1String("seconds")].toDouble();
+        value.rss = params[QLatin1String("rss")].toInteger();
+        value.peakRss = params[QLatin1String("peak_rss")].toInteger();
+        value.vram = params[QLatin1String("vram")].toInteger();
+        emit progress(job, value);
+    } else if (method == QLatin1String("token")) {
+        EngineToken value;
+        value.stream = params[QLatin1String("stream")].toInt();
+        value.index = params[QLatin1String("index")].toInteger();
+        value.id = params[QLatin1String("id")].toInt(-1);
+        value.text = text("text");
+        value.logProb = params[QLatin1String("logprob")].toDouble();
+        for (const QJsonValue& entry : params[QLatin1String("top")].toArray()) {
+            const QJsonObject object = entry.toObject();
+            value.top.push_back({object[QLatin1String("id")].toInt(),
+                                 object[QLatin1String("text")].toString(),
+                                 object[QLatin1String("logprob")].toDouble()});
+        }
+        emit token(job, value);
+    } else if (method == QLatin1String("started")) {
+        emit started(job);
+    } else if (method == QLatin1String("partial")) {
+        emit partial(job, text("layer"), text("part"), params);
+    } else if (method == QLatin1String("stream")) {
+        emit streamEnded(job, params[QLatin1String("stream")].toInt(), params);
+    } else if (method == QLatin1String("scores")) {
+        emit scores(job, params);
+    } else if (method == QLatin1String("evaluation")) {
+        emit evaluation(job, params);
+    } else if (method == QLatin1String("check")) {
+        emit check(job, text("name"), params[QLatin1String("ok")].toBool(), text("detail"));
+    }
+}
+
+void EngineClient::answered(int id, const QJsonObject& message) {
+    if (!m_calls.contains(id)) return; // of a cancel
+    EngineResult result;
+    if (message.contains(QLatin1String("error"))) {
+        const QJsonObject error = message[QLatin1String("error")].toObject();
+        result.error = {error[QLatin1String("code")].toInt(EngineError::Failed),
+                        error[QLatin1String("message")].toString(),
+                        error[QLatin1String("data")].toObject()[QLatin1String("hint")].toString()};
+        if (result.error.code == 0) result.error.code = EngineError::BadAnswer;
+    } else {
+        result.value = message[QLatin1String("result")].toObject();
+    }
+    finish(id, result);
+}
+
+void EngineClient::finish(int id, const EngineResult& result) {
+    const auto found = m_calls.find(id);
+    if (found == m_calls.end()) return;
+    const Call call = *found;
+    m_calls.erase(found);
+    m_detached.remove(id);
+    if (call.done && !(call.guarded && !call.guard)) call.done(result);
+}
+
+/// From the event loop, so that a callback never runs inside of the call that it belongs to.
+void EngineClient::finishLater(int id, const EngineError& error) {
+    QMetaObject::invokeMethod(
+        this,
+        [this, id, error] {
+            finish(id, {{}, error});
+        },
+        Qt::QueuedConnection);
+}
+
+/// Every open call fails, each through the event loop: a callback may do anything to this object.
+void EngineClient::failAll(const EngineError& error, int cancelledJob) {
+    for (const int id : openCalls()) {
+        const bool cancelled = id == cancelledJob || m_calls[id].cancelling;
+        EngineError own = error;
+        own.code = cancelled ? EngineError::Cancelled : EngineError::EngineDied;
+        finishLater(id, own);
+    }
+}
+
+void EngineClient::die(const EngineError& reason, int cancelledJob) {
+    release(/*atOnce=*/true);
+    const QPointer<EngineClient> self = this;
+    // What is open now failed with this process, whatever a slot starts next.
+    failAll(reason, cancelledJob);
+    if (self) setState(State::Dead, reason);
+}
+
+void EngineClient::processEnded(int exitCode, QProcess::ExitStatus status) {
+    const QPointer<EngineClient> self = this;
+    const QPointer<QProcess> process = m_process;
+    readErrors();
+    if (self && m_process == process) readOutput();
+    if (!self || m_process != process || !process) return;
+    QString message, hint = lastLine(m_errorOutput);
+    if (status == QProcess::CrashExit) {
+        message = tr("The engine ended unexpectedly (signal %1).").arg(exitCode);
+        if (exitCode == SIGKILL)
+            hint = tr("Perhaps memory ran out: close other programs, or set a lower memory limit. "
+                      "What was finished is kept.");
+    } else {
+        message = m_state == State::Starting
+                      ? tr("The engine ended before it was ready (exit code %1).").arg(exitCode)
+                      : tr("The engine ended (exit code %1).").arg(exitCode);
+    }
+    if (hint.isEmpty()) hint = tr("It was started with: %1").arg(m_command.text());
+    die({EngineError::EngineDied, message, hint});
+}
+
+/// Stops listening to the process and has it end: by itself and killed if that takes too long, or
+/// killed at once.
+void EngineClient::release(bool atOnce) {
+    m_handshake.stop();
+    m_waiting = false;
+    m_helloId = 0;
+    QProcess* const process = std::exchange(m_process, nullptr);
+    if (!process) return;
+    process->disconnect(this);
+    if (!atOnce && !m_detached.isEmpty()) {
+        process->closeWriteChannel();
+        leaveAlone(process);
+        m_detached.clear();
+        return;
+    }
+    m_detached.clear();
+    if (process->state() == QProcess::NotRunning) {
+        process->deleteLater();
+        return;
+    }
+    m_leaving.append(process);
+    connect(process, &QProcess::finished, this, [this, process] {
+        process->deleteLater();
+        m_leaving.removeOne(process);
+        if (m_leaving.isEmpty() && m_waiting) launch();
+    });
+    if (atOnce) {
+        process->kill();
+    } else {
+        process->closeWriteChannel();
+        QTimer::singleShot(endTimeout, process, [process] { process->kill(); });
+    }
+}
+
+void EngineClient::setState(State state, const EngineError& reason) {
+    m_state = state;
+    m_reason = reason;
+    if (state != State::Ready) m_hello = {};
+    emit stateChanged(state, reason.message);
+}
+
+} // namespace bitloom::ui
