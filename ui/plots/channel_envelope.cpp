@@ -24,8 +24,9 @@ void PixelEnvelope::build(const EnvelopeSource& source, double first, double las
         const double left = (position - first) * m_scale;
         int from = int(std::floor(left));
         int to = std::max(int(std::floor(left + m_scale)) - gap, from + 1);
-        from = std::max(from, 0);
-        to = std::min(to, columns);
+        // Half a channel at the edge is still there.
+        from = std::clamp(from, 0, columns - 1);
+        to = std::clamp(to, from + 1, columns);
         const float value = source.values[k];
         const int slot = source.bits.empty() ? 0 : slotOf(source.bits[k]);
         for (int c = from; c < to; ++c) {

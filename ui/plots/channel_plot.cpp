@@ -31,7 +31,6 @@ QToolButton* scaleButton(QWidget* parent, const QString& text, const QString& na
 
 ChannelPlot::ChannelPlot(QWidget* parent) : PlotView(parent), d(std::make_unique<Private>(this)) {
     d->plot = new QCustomPlot(this);
-    d->plot->setAccessibleName(tr("Channel plot"));
     d->plot->setNoAntialiasingOnDrag(false);
     d->plot->setMinimumSize(160, 96);
     d->plot->addLayer(QStringLiteral("channels"), d->plot->layer(QStringLiteral("main")));
@@ -43,7 +42,7 @@ ChannelPlot::ChannelPlot(QWidget* parent) : PlotView(parent), d(std::make_unique
     d->overlay = new PaintedLayer(d->plot, QStringLiteral("overlay"), nullptr,
                                   [this](QCPPainter& painter) { d->paintOverlay(painter); });
     d->build();
-    setCanvas(d->plot);
+    setCanvas(d->plot, tr("Channel plot"));
     setTitle(tr("Channels"));
     setState({PlotState::Kind::Empty,
               tr("No layer is chosen."),
@@ -97,6 +96,7 @@ void ChannelPlot::Private::build() {
 
     selectionText = new QLabel(q);
     selectionText->setTextFormat(Qt::RichText);
+    selectionText->setMinimumWidth(1); // rather cut than a window that cannot be made smaller
     pinButton = new QPushButton(ChannelPlot::tr("Pin…"), q);
     pinButton->setObjectName(QStringLiteral("channelPin"));
     pinButton->setAccessibleName(ChannelPlot::tr("Pin the selected channels"));
@@ -105,7 +105,7 @@ void ChannelPlot::Private::build() {
     q->footer()->setContentsMargins(16, 4, 16, 8);
     q->footer()->addWidget(selectionText);
     q->footer()->addWidget(pinButton);
-    offScaleText = new QLabel(q);
+    offScaleText = new ElidedLabel(q);
     offScaleText->setForegroundRole(QPalette::PlaceholderText);
     q->footer()->addStretch(1);
     q->footer()->addWidget(offScaleText);

@@ -30,7 +30,8 @@ struct ChannelPlot::Private {
     QComboBox *metricBox = nullptr, *orderBox = nullptr;
     QToolButton *linear = nullptr, *logarithmic = nullptr;
     QCheckBox* clip = nullptr;
-    QLabel *selectionText = nullptr, *offScaleText = nullptr;
+    QLabel* selectionText = nullptr;
+    ElidedLabel* offScaleText = nullptr;
     QPushButton* pinButton = nullptr;
     BitLegend* legend = nullptr;
 

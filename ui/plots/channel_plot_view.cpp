@@ -85,7 +85,7 @@ void ChannelPlot::Private::rangeValues() {
         if (metric == ChannelMetric::Bits) {
             high = largest > 8 ? 17 : 9;
         } else if (logarithmicNow()) {
-            low = std::max({double(*smallest), quantile(0.01) / 2, high * 1e-8});
+            low = std::max({double(*smallest) * 0.8, quantile(0.01) / 2, high * 1e-8});
             high *= 2.2;
             if (clip->isChecked()) high = std::min(high, quantile(0.995) * 1.5);
             const double decade = std::pow(10.0, std::floor(std::log10(low)));
@@ -106,7 +106,7 @@ void ChannelPlot::Private::rangeValues() {
         plot->yAxis->setTicker(linearTicker);
     linearTicker->setIntegers(metric == ChannelMetric::Bits);
     plot->yAxis->setRange(low, high);
-    offScaleText->setText(offScaleWords());
+    offScaleText->setFullText(offScaleWords());
     q->setTitle(channels() > 0 ? ChannelPlot::tr("%1: %2").arg(data.layer, metricName(metric))
                                : ChannelPlot::tr("Channels"));
     linear->setEnabled(metric != ChannelMetric::Bits);
@@ -263,7 +263,7 @@ void ChannelPlot::Private::paintOverlay(QCPPainter& painter) {
     QPen dashes(colours.text, 1, Qt::CustomDashLine);
     dashes.setDashPattern({2, 3});
     painter.setPen(dashes);
-    painter.setAntialiasing(false);
+    painter.setRenderHint(QPainter::Antialiasing, false);
     painter.drawLine(QPointF(x, rect.top()), QPointF(x, rect.bottom()));
     const std::span<const float> value = values();
     double y = rect.center().y();
@@ -275,7 +275,7 @@ void ChannelPlot::Private::paintOverlay(QCPPainter& painter) {
         dashes.setColor(faint);
         painter.setPen(dashes);
         painter.drawLine(QPointF(rect.left(), y), QPointF(rect.right(), y));
-        painter.setAntialiasing(true);
+        painter.setRenderHint(QPainter::Antialiasing);
         const QColor ring = bits.empty() ? colours.accent : colours.bits(bits[size_t(cursor)]);
         painter.setPen(QPen(ring, 2));
         painter.setBrush(colours.panel);

@@ -58,9 +58,8 @@ DivergenceStrip::DivergenceStrip(QWidget* parent)
     d->canvas = new PaintedCanvas(this, [this](QPainter& painter) {
         d->paint(painter, QRectF(d->canvas->rect()), theme(), false);
     });
-    d->canvas->setAccessibleName(tr("KL divergence per token"));
     d->canvas->setMinimumHeight(28);
-    setCanvas(d->canvas);
+    setCanvas(d->canvas, tr("KL divergence per token"));
     setTitle(tr("KL divergence per token, nats"));
     setState({PlotState::Kind::Empty, tr("No text is scored yet."), {}, {}, -1});
 }
@@ -212,12 +211,8 @@ void DivergenceStrip::Private::paint(QPainter& painter, const QRectF& rect, cons
     painter.setRenderHint(QPainter::Antialiasing, false);
     painter.setPen(pen);
     painter.drawLine(QPointF(x, inner.top()), QPointF(x, inner.bottom()));
-    const float kl = tokens[size_t(current)].kl;
-    const double y =
-        inner.bottom() -
-        std::clamp(std::isfinite(kl) ? double(kl) / top : 0, 0.0, 1.0) * inner.height();
     if (axes(rect))
-        drawReadoutBox(painter, theme, q->smallFont(), readoutLines(), {x, y},
+        drawReadoutBox(painter, theme, q->smallFont(), readoutLines(), {x, inner.top()},
                        rect.adjusted(2, 2, -2, -2));
 }
 

@@ -15,7 +15,6 @@ HeatMap::HeatMap(QWidget* parent) : PlotView(parent), d(std::make_unique<Private
     d->canvas = new PaintedCanvas(this, [this](QPainter& painter) {
         d->paintMap(painter, QRectF(d->canvas->rect()), theme(), false);
     });
-    d->canvas->setAccessibleName(tr("Heat map"));
     d->canvas->setMinimumSize(160, 80);
     d->heading = new QLabel(tr("Heat map"), this);
     d->quantities = new QComboBox(this);
@@ -34,7 +33,7 @@ HeatMap::HeatMap(QWidget* parent) : PlotView(parent), d(std::make_unique<Private
     header()->addWidget(d->columnTitle, 1);
     header()->addWidget(d->scale);
     connect(d->quantities, &QComboBox::activated, this, &HeatMap::quantityChosen);
-    setCanvas(d->canvas);
+    setCanvas(d->canvas, tr("Heat map"));
     setTitle(tr("Heat map"));
     setState({PlotState::Kind::Empty,
               tr("No statistics yet."),

@@ -58,7 +58,6 @@ HistogramWidget::HistogramWidget(QWidget* parent)
     d->canvas = new PaintedCanvas(this, [this](QPainter& painter) {
         d->paint(painter, QRectF(d->canvas->rect()), theme(), false);
     });
-    d->canvas->setAccessibleName(tr("Weights by bit width"));
     d->heading = new QLabel(tr("Weights by bit width"), this);
     d->total = new QLabel(this);
     d->total->setForegroundRole(QPalette::PlaceholderText);
@@ -66,7 +65,7 @@ HistogramWidget::HistogramWidget(QWidget* parent)
     header()->addWidget(d->heading);
     header()->addStretch(1);
     header()->addWidget(d->total);
-    setCanvas(d->canvas);
+    setCanvas(d->canvas, tr("Weights by bit width"));
     setTitle(tr("Weights by bit width"));
     setState({PlotState::Kind::Empty, tr("No plan yet."), {}, {}, -1});
     themeChanged();

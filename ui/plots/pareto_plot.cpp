@@ -20,7 +20,6 @@ constexpr double kReach = 9; ///< pixels from a point that still hit it
 
 ParetoPlot::ParetoPlot(QWidget* parent) : PlotView(parent), d(std::make_unique<Private>(this)) {
     d->plot = new QCustomPlot(this);
-    d->plot->setAccessibleName(tr("Perplexity over size"));
     d->plot->setMinimumSize(160, 96);
     QCPAxisRect* rect = d->plot->axisRect();
     rect->setMinimumMargins(QMargins(56, 10, 16, 24));
@@ -28,7 +27,7 @@ ParetoPlot::ParetoPlot(QWidget* parent) : PlotView(parent), d(std::make_unique<P
                      [this](QCPPainter& painter) { d->paintData(painter); });
     new PaintedLayer(d->plot, QStringLiteral("overlay"), nullptr,
                      [this](QCPPainter& painter) { d->paintOverlay(painter); });
-    setCanvas(d->plot);
+    setCanvas(d->plot, tr("Perplexity over size"));
     setTitle(tr("Perplexity over size"));
     setState({PlotState::Kind::Empty,
               tr("No predictions yet."),

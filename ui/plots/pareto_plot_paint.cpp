@@ -59,7 +59,7 @@ std::vector<LegendEntry> ParetoPlot::legend(const PlotTheme& theme) const {
 void ParetoPlot::Private::paintData(QCPPainter& painter) {
     if (area().width() < 8 || (data.predicted.empty() && data.measured.empty())) return;
     const PlotTheme colours = theme();
-    painter.setAntialiasing(true);
+    painter.setRenderHint(QPainter::Antialiasing);
     const QRectF reserved = printTheme ? QRectF() : paintLegend(painter, colours);
     legendBox = reserved;
     paintBand(painter, colours);
@@ -231,7 +231,7 @@ void ParetoPlot::Private::paintOverlay(QCPPainter& painter) {
     const PlotTheme colours = theme();
     const QRectF rect = area();
     const QFont small = q->smallFont();
-    painter.setAntialiasing(true);
+    painter.setRenderHint(QPainter::Antialiasing);
     if (hasPlan()) {
         const QPointF at = pixel(plan.bits, plan.bytes, plan.perplexity);
         if (at.x() >= rect.left() - 1 && at.x() <= rect.right() + 1) {

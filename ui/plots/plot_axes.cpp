@@ -49,7 +49,9 @@ QRect PaintedLayer::clipRect() const {
 }
 
 void PaintedLayer::applyDefaultAntialiasingHint(QCPPainter* painter) const {
-    painter->setAntialiasing(true);
+    // QCPPainter moves everything by half a pixel while it smooths, which would blur or lose whole
+    // columns; the functions switch the plain render hint instead.
+    painter->setAntialiasing(false);
 }
 
 void PaintedLayer::draw(QCPPainter* painter) {
@@ -78,6 +80,8 @@ void styleAxes(QCustomPlot& plot, const PlotTheme& theme, const QFont& small) {
         axis->grid()->setSubGridVisible(false);
     }
     rect->axis(QCPAxis::atBottom)->grid()->setVisible(false);
+    // Beside the first column, not over it: a spike there is one pixel wide.
+    rect->axis(QCPAxis::atLeft)->setOffset(1);
 }
 
 void paintInto(QCustomPlot& plot, QCPPainter& painter, const QRect& rect) {

@@ -16,7 +16,7 @@ struct BitColour {
 // An ordinal scale from blue to red through yellow green, which red-green blindness leaves in
 // order; darker in the light theme and paler in the dark one for 3:1 on the panel.
 constexpr BitColour kBitColours[] = {
-    {1, 0xff3552a0, 0xff5f74d0}, {2, 0xff4575b4, 0xff5288cc}, {3, 0xff4a9ac4, 0xff7fbbdd},
+    {1, 0xff3552a0, 0xff6c82da}, {2, 0xff4575b4, 0xff5288cc}, {3, 0xff4a9ac4, 0xff7fbbdd},
     {4, 0xff6f9a32, 0xffa9cb6e}, {5, 0xffc9832b, 0xfffdb863}, {6, 0xffe65a2e, 0xfff57b53},
     {7, 0xffd2372f, 0xffec5f60}, {8, 0xffbe1838, 0xffe4486a}, {16, 0xff7b3294, 0xffb583cf},
 };

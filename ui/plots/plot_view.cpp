@@ -42,9 +42,10 @@ PlotView::PlotView(QWidget* parent) : QWidget(parent) {
 
 PlotView::~PlotView() = default;
 
-void PlotView::setCanvas(QWidget* canvas) {
+void PlotView::setCanvas(QWidget* canvas, const QString& name) {
     m_canvas = canvas;
     canvas->setParent(this);
+    canvas->setAccessibleName(name);
     canvas->setFocusPolicy(Qt::StrongFocus);
     canvas->setMouseTracking(true);
     canvas->installEventFilter(this);

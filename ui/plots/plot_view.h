@@ -41,8 +41,9 @@ struct LegendEntry {
 };
 
 /// What all plots share: the place for header and footer, empty and failed states, the twin table
-/// (Ctrl+T), the read-out of the cursor for people and for screen readers, the context menu and
-/// the figure for export. A view owns its data by value; GUI thread only.
+/// (Ctrl+T: the view's own action "showAsTable"; a menu shows that action, not a second one), the
+/// read-out of the cursor for people and for screen readers, the context menu and the figure for
+/// export. A view owns its data by value; GUI thread only.
 ///
 /// Number lines grow to the right in every locale, as in print; headers, legends and lists follow
 /// the layout direction. Nothing moves by itself, so reduced motion needs no switch here.
@@ -99,8 +100,10 @@ signals:
 
 protected:
     explicit PlotView(QWidget* parent);
-    /// Takes the widget that is drawn on; called once, by the constructor of the plot.
-    void setCanvas(QWidget* canvas);
+    /// Takes the widget that is drawn on, and what screen readers call it; called once, by the
+    /// constructor of the plot. A canvas that was named before would have been taken for any
+    /// widget.
+    void setCanvas(QWidget* canvas, const QString& name);
     QBoxLayout* header() const { return m_header; }
     QBoxLayout* footer() const { return m_footer; }
     QFont smallFont() const; ///< axes and captions: 11/13 of the widget's font

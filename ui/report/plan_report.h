@@ -6,9 +6,12 @@
 
 #include <QDateTime>
 #include <QLocale>
+#include <QSizeF>
 #include <QString>
 #include <optional>
 #include <vector>
+
+class QPainter;
 
 namespace bitloom::ui {
 
@@ -57,6 +60,9 @@ QString planReportHtml(const PlanReport& report, const QLocale& locale = QLocale
 /// One A4 (or Letter, by the locale) page with vectors and text. Answers and pins that do not fit
 /// are cut, with a word on how many were.
 QByteArray planReportPdf(const PlanReport& report, const QLocale& locale = QLocale());
+/// The page itself, for printers and previews: into (0, 0, page) of `painter`, in 1/96 inch.
+void paintPlanReport(QPainter& painter, const QSizeF& page, const PlanReport& report,
+                     const QLocale& locale = QLocale());
 /// Writes either by the suffix of `path` (.pdf, .html), atomically. Throws Error naming the path.
 void writePlanReport(const PlanReport& report, const QString& path,
                      const QLocale& locale = QLocale());

@@ -5,6 +5,7 @@
 //
 //     QT_QPA_PLATFORM=offscreen [QT_SCALE_FACTOR=2] plot_gallery FOLDER
 #include "tests/ui/plots/plot_samples.h"
+#include "tests/ui/plots/report_sample.h"
 #include "ui/plots/channel_plot.h"
 #include "ui/plots/divergence_strip.h"
 #include "ui/plots/figure_dialog.h"
@@ -15,6 +16,7 @@
 
 #include <QDir>
 #include <QKeyEvent>
+#include <QPainter>
 #include <QTextStream>
 
 using namespace bitloom::ui;
@@ -192,6 +194,19 @@ void figures(const Gallery& gallery) {
         }
 }
 
+void reports(const Gallery& gallery) {
+    const PlanReport report = samples::report();
+    QImage page(QSize(794, 1123) * 2, QImage::Format_RGB32);
+    page.fill(Qt::white);
+    page.setDevicePixelRatio(2);
+    QPainter painter(&page);
+    paintPlanReport(painter, QSizeF(794, 1123), report);
+    painter.end();
+    page.save(gallery.folder.filePath(QStringLiteral("report.png")));
+    for (const char* name : {"report.pdf", "report.html"})
+        writePlanReport(report, gallery.folder.filePath(QLatin1String(name)));
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -216,5 +231,6 @@ int main(int argc, char** argv) {
         rest(gallery);
         figures(gallery);
     }
+    reports(gallery);
     return 0;
 }
