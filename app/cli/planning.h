@@ -7,7 +7,7 @@
 #include "core/engine/quantize.h"
 #include "core/model/checkpoint.h"
 #include "core/plan/allocator.h"
-#include "core/plan/planner.h"
+#include "core/recipe/planner.h"
 #include "core/text/dataset.h"
 
 #include <memory>

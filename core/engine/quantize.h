@@ -6,8 +6,8 @@
 #include "core/engine/compute.h"
 #include "core/engine/model_weights.h"
 #include "core/format/checkpoint_writer.h"
-#include "core/plan/checkpoint_spec.h"
-#include "core/plan/quantize_options.h"
+#include "core/recipe/checkpoint_spec.h"
+#include "core/recipe/quantize_options.h"
 #include "core/stats/statistics.h"
 
 #include <memory>

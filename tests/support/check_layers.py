@@ -14,7 +14,8 @@ from pathlib import Path
 from source_tree import codeFiles, files
 
 # What each room may include and link, besides itself. Tests may use anything.
-CORE = ["core/base", "core/io", "core/model", "core/text", "core/stats", "core/plan", "core/format"]
+CORE = ["core/base", "core/io", "core/model", "core/text", "core/stats", "core/plan", "core/format",
+        "core/recipe"]
 ALLOWED = {
     "kernels": [],
     "core/base": ["kernels"],
@@ -25,6 +26,9 @@ ALLOWED = {
     "core/plan": ["core/base", "core/io", "core/model", "core/text", "core/stats", "kernels"],
     "core/format": [
         "core/base", "core/io", "core/model", "core/text", "core/stats", "core/plan", "kernels"],
+    "core/recipe": [
+        "core/base", "core/io", "core/model", "core/text", "core/stats", "core/plan", "core/format",
+        "kernels"],
     "core/engine": [*CORE, "core", "kernels"],
     "core": ["kernels", *CORE],  # core/CMakeLists.txt itself
     "app/cli": ["core/engine", *CORE, "core", "kernels"],

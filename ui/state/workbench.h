@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/plan/predictor.h"
-#include "core/plan/quantize_options.h"
+#include "core/recipe/quantize_options.h"
 #include "ui/state/decision.h"
 #include "ui/state/model_data.h"
 #include "ui/state/plan_state.h"

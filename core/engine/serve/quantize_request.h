@@ -4,7 +4,7 @@
 
 #include "core/engine/quantize.h"
 #include "core/engine/serve/engine.h"
-#include "core/plan/planner.h"
+#include "core/recipe/planner.h"
 
 #include <memory>
 #include <optional>

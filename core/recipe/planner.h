@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/plan/allocator.h"
-#include "core/plan/checkpoint_spec.h"
+#include "core/recipe/checkpoint_spec.h"
 
 #include <memory>
 #include <vector>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
-#include "core/plan/planner.h"
+#include "core/recipe/planner.h"
 
 #include "core/base/error.h"
 #include "core/base/units.h"

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
-#include "core/plan/quantize_options.h"
+#include "core/recipe/quantize_options.h"
 #include "core/stats/statistics.h"
 
 namespace bitloom {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
-#include "core/plan/checkpoint_spec.h"
+#include "core/recipe/checkpoint_spec.h"
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
