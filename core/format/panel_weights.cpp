@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "core/format/panel_weights.h"
+
+#include "core/base/error.h"
+#include "core/base/threads.h"
+#include "kernels/half.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace bitloom {
+
+namespace {
+
+using kernels::PanelKind;
+using kernels::PanelSegment;
+
+PanelKind panelKindOf(const ColumnClass& c) {
+    switch (c.bits) {
+    case 1:
+    case 2:
+        return PanelKind::Table2;
+    case 3:
+        return PanelKind::Table3;
+    case 4:
+        return PanelKind::Table4;
+    case 5:
+        // A table of 32 entries is stored as the entries themselves.
+        return c.kind == PointKind::Table ? PanelKind::Plain8 : PanelKind::Plain5;
+    case 6:
+        return PanelKind::Plain6;
+    default:
+        return PanelKind::Plain8;
+    }
+}
+
+int16_t gridOffset(int bits) {
+    return int16_t(-(1 << (bits - 1)));
+}
+
+} // namespace
+
+PanelWeights::PanelWeights(const ColumnWeights& weights, int threads)
+    : m_rows(weights.rows), m_cols(weights.cols), m_rawDtype(weights.rawDtype) {
+    place(weights);
+    packPanels(weights, threads);
+    collectOutliers(weights);
+}
+
+/// Stored order: by width, widest first as in the file, source order within; raw columns apart.
+void PanelWeights::place(const ColumnWeights& weights) {
+    std::vector<std::vector<int64_t>> byKind(size_t(PanelKind::Plain8) + 1);
+    for (int64_t k = 0; k < m_cols; ++k) {
+        const ColumnClass& c = weights.classAt(k);
+        if (c.kind == PointKind::Raw) {
+            m_rawColumns.push_back(k);
+            m_raw.insert(m_raw.end(), weights.raw[size_t(k)].begin(), weights.raw[size_t(k)].end());
+        } else {
+            byKind[size_t(panelKindOf(c))].push_back(k);
+        }
+    }
+    for (size_t kind = byKind.size(); kind-- > 0;) {
+        std::vector<int64_t>& columns = byKind[kind];
+        if (columns.empty()) continue;
+        while (columns.size() % size_t(kernels::panelColumnUnit))
+            columns.push_back(-1);
+        m_segments.push_back({PanelKind(kind), int64_t(columns.size())});
+        const int entries = kernels::panelEntries(PanelKind(kind));
+        for (const int64_t k : columns) {
+            Place p{k};
+            int16_t offset = 0;
+            std::vector<uint8_t> table(size_t(entries), uint8_t(0));
+            if (k >= 0) {
+                const ColumnClass& c = weights.classAt(k);
+                p.scale = kernels::halfToFloat(weights.scale[size_t(k)]);
+                if (c.kind == PointKind::Grid) {
+                    offset = gridOffset(c.bits);
+                    const float zero = kernels::halfToFloat(weights.zero[size_t(k)]);
+                    p.remainder = p.scale * (float(-offset) - zero);
+                    for (size_t e = 0; e < table.size(); ++e)
+                        table[e] = uint8_t(e);
+                } else {
+                    const int8_t* values = weights.tables.data() + k * 32;
+                    const int used = 1 << c.bits;
+                    offset = *std::min_element(values, values + used);
+                    for (int e = 0; e < std::min(used, entries); ++e)
+                        table[size_t(e)] = uint8_t(values[e] - offset);
+                    const int span = *std::max_element(values, values + used) - offset;
+                    if (entries && span > (c.bits <= 3 ? 127 : 254))
+                        throw Error("the table of column " + std::to_string(k) +
+                                    " is wider than the format allows");
+                }
+            }
+            m_places.push_back(p);
+            m_offsets.push_back(offset);
+            m_tables.insert(m_tables.end(), table.begin(), table.end());
+        }
+    }
+    m_tables.resize(m_tables.size() + 64); // kernels read whole registers
+}
+
+int64_t PanelWeights::paddedRows(int64_t panel) const {
+    const int64_t left = std::min<int64_t>(m_rows - panel * kernels::panelRows, kernels::panelRows);
+    return (left + kernels::panelRowUnit - 1) / kernels::panelRowUnit * kernels::panelRowUnit;
+}
+
+void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
+    // Codes of 5-bit tables, replaced by their entries.
+    std::vector<std::vector<uint8_t>> replaced(static_cast<size_t>(m_cols));
+    for (size_t i = 0; i < m_places.size(); ++i) {
+        const int64_t k = m_places[i].column;
+        if (k < 0) continue;
+        const ColumnClass& c = weights.classAt(k);
+        if (c.kind != PointKind::Table || c.bits != 5) continue;
+        const std::span codes = weights.columnCodes(k);
+        for (const uint8_t code : codes)
+            replaced[size_t(k)].push_back(
+                uint8_t(weights.tables[size_t(k * 32 + code)] - m_offsets[i]));
+    }
+    m_panels.resize(size_t(panels()));
+    parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
+        std::vector<const uint8_t*> codes;
+        for (int64_t panel = begin; panel < end; ++panel) {
+            const int64_t rows = paddedRows(panel), first = panel * kernels::panelRows;
+            std::vector<uint8_t>& out = m_panels[size_t(panel)];
+            out.resize(size_t(kernels::panelBytes(m_segments, rows)));
+            size_t at = 0, column = 0;
+            for (const PanelSegment& segment : m_segments) {
+                codes.clear();
+                for (int64_t i = 0; i < segment.columns; ++i, ++column) {
+                    const int64_t k = m_places[column].column;
+                    codes.push_back(k < 0 ? nullptr
+                                    : replaced[size_t(k)].empty()
+                                        ? weights.columnCodes(k).data() + first
+                                        : replaced[size_t(k)].data() + first);
+                }
+                const size_t bytes = size_t(kernels::segmentBytes(segment, rows));
+                kernels::packPanelSegment(segment, codes, rows, m_rows - first,
+                                          std::span(out).subspan(at, bytes));
+                at += bytes;
+            }
+        }
+    });
+}
+
+/// From columns to rows: a row's outliers lie together, columns ascending.
+void PanelWeights::collectOutliers(const ColumnWeights& weights) {
+    size_t count = 0;
+    for (const auto& rows : weights.outlierRow)
+        count += rows.size();
+    if (count == 0) return;
+    m_outlierBegin.assign(size_t(m_rows) + 1, 0);
+    for (const auto& rows : weights.outlierRow)
+        for (const uint32_t row : rows)
+            ++m_outlierBegin[row + 1];
+    for (size_t row = 0; row < size_t(m_rows); ++row)
+        m_outlierBegin[row + 1] += m_outlierBegin[row];
+    m_outlierColumn.resize(count);
+    m_outlierValue.resize(count);
+    std::vector<uint32_t> next(m_outlierBegin.begin(), m_outlierBegin.end() - 1);
+    for (size_t k = 0; k < weights.outlierRow.size(); ++k)
+        for (size_t i = 0; i < weights.outlierRow[k].size(); ++i) {
+            const uint32_t place = next[weights.outlierRow[k][i]]++;
+            m_outlierColumn[place] = uint32_t(k);
+            m_outlierValue[place] = kernels::halfToFloat(weights.outlierVal[k][i]);
+        }
+}
+
+int64_t PanelWeights::bytes() const {
+    int64_t bytes = int64_t(m_tables.size() + m_raw.size() * sizeof(uint16_t) +
+                            m_outlierColumn.size() * (sizeof(uint32_t) + sizeof(float)) +
+                            m_outlierBegin.size() * sizeof(uint32_t));
+    for (const auto& panel : m_panels)
+        bytes += int64_t(panel.size());
+    return bytes;
+}
+
+void PanelWeights::prepare(std::span<const float> x, Input& input) const {
+    input.x.assign(x.begin(), x.end());
+    input.stored.resize(m_places.size());
+    input.q.resize(m_places.size());
+    const size_t blocks = size_t(kernels::blockCount(m_segments));
+    input.scale.resize(blocks);
+    input.start.resize(blocks);
+    input.sum.resize(blocks);
+    double bias = 0;
+    for (size_t i = 0; i < m_places.size(); ++i) {
+        const Place& p = m_places[i];
+        const float value = p.column < 0 ? 0.f : x[size_t(p.column)];
+        input.stored[i] = p.scale * value;
+        bias += double(p.remainder) * double(value);
+    }
+    input.bias = float(bias);
+    kernels::quantizePanelInput(m_segments, m_offsets, input.stored, input.q, input.scale,
+                                input.start, input.sum);
+}
+
+void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, std::span<float> y,
+                            const kernels::PanelKernels& kernels) const {
+    const kernels::PanelInput quantized{input.q, input.scale, input.start, input.sum};
+    float sums[kernels::panelRows];
+    for (int64_t panel = first; panel < last; ++panel) {
+        const int64_t begin = panel * kernels::panelRows;
+        const int64_t rows = std::min<int64_t>(m_rows - begin, kernels::panelRows);
+        std::fill(sums, sums + kernels::panelRows, input.bias);
+        kernels.matvec(m_segments, m_panels[size_t(panel)].data(), m_tables.data(), quantized,
+                       paddedRows(panel), sums);
+        for (size_t r = 0; r < m_rawColumns.size(); ++r) {
+            const float value = input.x[size_t(m_rawColumns[r])];
+            const uint16_t* column = m_raw.data() + r * size_t(m_rows) + begin;
+            for (int64_t row = 0; row < rows; ++row) {
+                const float w = m_rawDtype == DType::BF16 ? kernels::bfloat16ToFloat(column[row])
+                                                          : kernels::halfToFloat(column[row]);
+                sums[row] = std::fma(w, value, sums[row]);
+            }
+        }
+        if (!m_outlierBegin.empty())
+            for (int64_t row = 0; row < rows; ++row)
+                for (uint32_t i = m_outlierBegin[size_t(begin + row)];
+                     i < m_outlierBegin[size_t(begin + row) + 1]; ++i)
+                    sums[row] = std::fma(m_outlierValue[i], input.x[m_outlierColumn[i]], sums[row]);
+        std::copy(sums, sums + rows, y.data() + begin);
+    }
+}
+
+} // namespace bitloom
