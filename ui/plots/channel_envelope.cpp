@@ -14,6 +14,31 @@ void PixelEnvelope::build(const EnvelopeSource& source, double first, double las
     const int count = int(source.values.size());
     if (columns <= 0 || count == 0 || !(last > first)) return;
     m_scale = columns / (last - first);
+    if (m_scale < 1)
+        buildNarrow(source, first, last);
+    else
+        buildWide(source, first, last);
+}
+
+/// At most one column a channel: the hot path of layers with many channels.
+void PixelEnvelope::buildNarrow(const EnvelopeSource& source, double first, double last) {
+    const int begin = std::max(0, int(std::floor(first)));
+    const int end = std::min(int(source.values.size()), int(std::ceil(last)));
+    const int most = int(m_columns.size()) - 1;
+    for (int position = begin; position < end; ++position) {
+        const size_t k = size_t(source.order.empty() ? position : source.order[size_t(position)]);
+        // Truncation rounds down all but the half channel at the left edge, which it puts at 0.
+        Column& column = m_columns[size_t(std::min(int((position - first) * m_scale), most))];
+        const float value = source.values[k];
+        float& top = column.top[size_t(source.bits.empty() ? 0 : slotOf(source.bits[k]))];
+        if (value > top && value <= std::numeric_limits<float>::max()) top = value;
+        if (!source.pins.empty() && source.pins[k]) column.pin = source.pins[k];
+        if (!source.selected.empty() && source.selected[k]) column.selected = true;
+    }
+}
+
+void PixelEnvelope::buildWide(const EnvelopeSource& source, double first, double last) {
+    const int columns = int(m_columns.size()), count = int(source.values.size());
     // Wide channels are set apart by a gap of one column.
     const int gap = m_scale >= 4 ? 1 : 0;
     const int begin = std::max(0, int(std::floor(first)));

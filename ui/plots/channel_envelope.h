@@ -40,6 +40,9 @@ public:
     double columnsPerChannel() const { return m_scale; }
 
 private:
+    void buildNarrow(const EnvelopeSource& source, double first, double last);
+    void buildWide(const EnvelopeSource& source, double first, double last);
+
     std::vector<Column> m_columns;
     double m_scale = 1;
 };

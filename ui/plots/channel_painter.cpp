@@ -5,6 +5,7 @@
 #include "ui/plots/plot_paint.h"
 
 #include <QFontMetricsF>
+#include <QImage>
 
 #include <algorithm>
 #include <cmath>
@@ -42,7 +43,7 @@ std::vector<double> ChannelPainter::tops() const {
         // A channel whose value lies below the axis still shows its colour, one pixel high.
         tops.push_back(top == PixelEnvelope::absent
                            ? area.bottom()
-                           : std::clamp(toPixel(double(top)), area.top(), area.bottom() - 1));
+                           : std::clamp(scale(double(top)), area.top(), area.bottom() - 1));
     }
     return tops;
 }
@@ -105,7 +106,7 @@ void ChannelPainter::paintImpulses(QPainter& painter, const std::vector<double>&
         for (int slot = 0; slot < PixelEnvelope::slotCount; ++slot) {
             const float top = columns[size_t(c)].top[size_t(slot)];
             if (top == PixelEnvelope::absent) continue;
-            const double y = std::clamp(toPixel(double(top)), area.top(), area.bottom() - 1);
+            const double y = std::clamp(scale(double(top)), area.top(), area.bottom() - 1);
             entries[count++] = {std::round(y / minimal) * minimal, slot};
         }
         std::sort(entries.begin(), entries.begin() + count, [](const Entry& a, const Entry& b) {
@@ -134,8 +135,8 @@ void ChannelPainter::paintImpulses(QPainter& painter, const std::vector<double>&
     QVector<QRectF> cut;
     for (int c = 0; c < int(columns.size()); ++c) {
         const auto& top = columns[size_t(c)].top;
-        const float highest = *std::max_element(top.begin(), top.end());
-        if (highest != PixelEnvelope::absent && toPixel(double(highest)) < area.top() - 0.5)
+        if (tops[size_t(c)] <= area.top() &&
+            double(*std::max_element(top.begin(), top.end())) > scale.high())
             cut.push_back(QRectF(left(c), area.top() + 3, columnWidth, 2));
     }
     painter.setBrush(theme.panel);
@@ -145,33 +146,48 @@ void ChannelPainter::paintImpulses(QPainter& painter, const std::vector<double>&
 void ChannelPainter::paintPins(QPainter& painter, const std::vector<double>& tops) const {
     const auto pinned = runs([](const auto& column) { return column.pin; });
     if (pinned.empty()) return;
-    const bool vector = isVector(painter);
     QColor stripe = theme.panel;
     stripe.setAlphaF(theme.dark ? 0.6f : 0.66f);
-    QVector<QRectF> bars;
-    for (const Run& run : pinned) {
-        // Stripes would eat a hairline up; the glyph above it says the same.
-        if (left(run.last + 1) - left(run.first) < 4) continue;
-        for (int c = run.first; c <= run.last; ++c) {
-            const QRectF bar(left(c), tops[size_t(c)], columnWidth,
-                             area.bottom() - tops[size_t(c)]);
-            if (vector)
-                drawStripes(painter, bar, stripe, 4.2, 2);
-            else
-                bars.push_back(bar);
-        }
+    std::vector<Run> striped;
+    for (const Run& run : pinned) // stripes would eat a hairline up; the glyph has to do
+        if (left(run.last + 1) - left(run.first) >= 4) striped.push_back(run);
+    if (!isVector(painter)) {
+        paintStripes(painter, striped, tops, stripe);
+    } else {
+        for (const Run& run : striped)
+            for (int c = run.first; c <= run.last; ++c)
+                drawStripes(
+                    painter,
+                    QRectF(left(c), tops[size_t(c)], columnWidth, area.bottom() - tops[size_t(c)]),
+                    stripe, 4.2, 2);
     }
     painter.setRenderHint(QPainter::Antialiasing, false);
-    painter.setPen(Qt::NoPen);
-    if (!vector) {
-        painter.setBrush(stripeBrush(stripe, painter.device()->devicePixelRatioF()));
-        painter.drawRects(bars);
-    }
     double taken = -1e9;
     for (const Run& run : pinned) {
         const double top = *std::min_element(tops.begin() + run.first, tops.begin() + run.last + 1);
         paintPinFrame(painter, run, top, taken);
     }
+}
+
+/// Pixel by pixel into one image, since a column of the envelope is one of the device: a thousand
+/// rectangles with a textured brush take ten times as long.
+void ChannelPainter::paintStripes(QPainter& painter, const std::vector<Run>& striped,
+                                  const std::vector<double>& tops, const QColor& colour) const {
+    if (striped.empty()) return;
+    const double ratio = 1 / columnWidth;
+    const int tile = std::max(6, int(std::lround(6 * ratio)));
+    const int stripe = std::max(2, int(std::lround(2 * ratio)));
+    QImage image(int(envelope.columns().size()), int(std::ceil(area.height() * ratio)),
+                 QImage::Format_ARGB32_Premultiplied);
+    image.fill(Qt::transparent);
+    const QRgb ink = qPremultiply(colour.rgba());
+    for (const Run& run : striped)
+        for (int c = run.first; c <= run.last; ++c) {
+            const int top = int(std::lround((tops[size_t(c)] - area.top()) * ratio));
+            for (int y = std::max(top, 0); y < image.height(); ++y)
+                if ((c + y) % tile < stripe) reinterpret_cast<QRgb*>(image.scanLine(y))[c] = ink;
+        }
+    painter.drawImage(area, image);
 }
 
 /// Frame, glyph and words of one run; `taken` is where the last glyph ended, so that a thousand

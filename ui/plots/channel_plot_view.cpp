@@ -231,13 +231,15 @@ void ChannelPlot::Private::paintBars(QCPPainter& painter) {
     envelope.build(source, first, last, columns);
     const PlotTheme colours = theme();
     const auto count = std::count(selected.begin(), selected.end(), uint8_t(1));
-    const double floor = plot->yAxis->range().lower;
+    const QCPRange range = plot->yAxis->range();
+    const ValueScale scale(range.lower, range.upper, logarithmicNow(), rect.bottom() - 1,
+                           rect.height());
     const ChannelPainter bars{
         envelope,
         colours,
         rect,
         rect.width() / columns,
-        [this, floor](double v) { return plot->yAxis->coordToPixel(std::max(v, floor)); },
+        scale,
         q->smallFont(),
         count ? ChannelPlot::tr("%1 selected").arg(countText(q->locale(), count)) : QString(),
         [this](int pin) {

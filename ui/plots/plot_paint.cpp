@@ -5,7 +5,6 @@
 #include <QFontMetricsF>
 #include <QLocale>
 #include <QPaintEngine>
-#include <QPixmap>
 
 #include <algorithm>
 #include <cmath>
@@ -104,20 +103,6 @@ void drawStripes(QPainter& painter, const QRectF& rect, const QColor& colour, do
         painter.drawLine(QPointF(sum - rect.bottom(), rect.bottom()),
                          QPointF(sum - rect.top(), rect.top()));
     painter.restore();
-}
-
-QBrush stripeBrush(const QColor& colour, double devicePixelRatio) {
-    // A tile of whole device pixels that repeats in both directions: stripes of 2 in 6 px.
-    const int tile = std::max(6, int(std::lround(6 * devicePixelRatio)));
-    const int stripe = std::max(2, int(std::lround(2 * devicePixelRatio)));
-    QImage image(tile, tile, QImage::Format_ARGB32_Premultiplied);
-    image.fill(Qt::transparent);
-    for (int y = 0; y < tile; ++y)
-        for (int x = 0; x < tile; ++x)
-            if ((x + y) % tile < stripe) image.setPixelColor(x, y, colour);
-    QBrush brush(image);
-    brush.setTransform(QTransform::fromScale(1 / devicePixelRatio, 1 / devicePixelRatio));
-    return brush;
 }
 
 void drawMark(QPainter& painter, LegendEntry::Mark mark, const QPointF& centre,

@@ -27,8 +27,6 @@ void drawBitChip(QPainter& painter, const PlotTheme& theme, const QRectF& rect, 
 /// Diagonal stripes as lines, for vector output and for areas without data.
 void drawStripes(QPainter& painter, const QRectF& rect, const QColor& colour, double spacing = 6,
                  double width = 1);
-/// The same as a texture for rasters: crisp at the device's pixel ratio.
-QBrush stripeBrush(const QColor& colour, double devicePixelRatio);
 
 /// Marks of a legend and of Pareto points, centred.
 void drawMark(QPainter& painter, LegendEntry::Mark mark, const QPointF& centre,
