@@ -26,7 +26,8 @@ std::vector<MeasuredRecord> loadMeasured(const std::filesystem::path& statistics
     if (!std::filesystem::exists(path, error)) return {};
     std::vector<MeasuredRecord> records;
     try {
-        for (const nlohmann::json& entry : readJsonFile(path).at("measured")) {
+        const nlohmann::json file = readJsonFile(path);
+        for (const nlohmann::json& entry : file.at("measured")) {
             MeasuredRecord record;
             record.point = {entry.at("distortion"), entry.at("delta_nll"),
                             entry.at("bits_per_weight")};
