@@ -58,17 +58,19 @@ void ChannelPainter::paint(QPainter& painter) const {
 
 void ChannelPainter::paintSelection(QPainter& painter) const {
     const auto selected = runs([](const auto& column) { return uint8_t(column.selected); });
+    // In another order than by index a range falls apart: then its shade has to do.
+    const bool whole = selected.size() <= 12;
     const Run* widest = nullptr;
     for (const Run& run : selected) {
         const double x = left(run.first), width = left(run.last + 1) - x;
         painter.fillRect(QRectF(x, area.top(), width, area.height()), theme.accentFill);
-        if (width >= 4) {
+        if (whole && width >= 4) {
             painter.fillRect(QRectF(x, area.top(), 1, area.height()), theme.accent);
             painter.fillRect(QRectF(x + width - 1, area.top(), 1, area.height()), theme.accent);
         }
         if (!widest || run.last - run.first > widest->last - widest->first) widest = &run;
     }
-    if (!widest || selectionLabel.isEmpty()) return;
+    if (!widest || !whole || selectionLabel.isEmpty()) return;
     painter.setFont(boldened(font));
     painter.setPen(theme.accent);
     const QFontMetricsF metrics(painter.font());
