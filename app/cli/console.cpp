@@ -56,6 +56,11 @@ std::string formatRate(double rate) {
     return fmt::format("{:.2g}", rate);
 }
 
+/// An empty view may point nowhere, which fwrite does not allow.
+void put(std::string_view text) {
+    if (!text.empty()) std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
 } // namespace
 
 void Console::setMode(bool json, bool quiet) {
@@ -74,7 +79,7 @@ int Console::outWidth() const {
 void Console::print(std::string_view line) {
     if (m_json) return;
     const std::lock_guard lock(m_mutex);
-    std::fwrite(line.data(), 1, line.size(), stdout);
+    put(line);
     std::fputc('\n', stdout);
     std::fflush(stdout);
 }
@@ -82,7 +87,7 @@ void Console::print(std::string_view line) {
 void Console::write(std::string_view text) {
     if (m_json) return;
     const std::lock_guard lock(m_mutex);
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    put(text);
     std::fflush(stdout);
 }
 
