@@ -49,6 +49,20 @@ bitloom_pkg_config(SENTENCEPIECE MODULE "sentencepiece >= 0.1.96"
     PURPOSE "tokenizer.model files" APT libsentencepiece-dev)
 bitloom_pkg_config(UTF8PROC MODULE "libutf8proc >= 2.6"
     PURPOSE "Unicode normal forms in tokenizers" APT libutf8proc-dev)
+# The desktop application is a part that can be left out: without Qt Widgets or QCustomPlot only the
+# command line is built.
+option(BITLOOM_STUDIO "Build the desktop application, bitloom-studio, where its parts are found" ON)
+if(BITLOOM_STUDIO)
+    find_package(Qt6 6.4 QUIET COMPONENTS Core Gui Widgets Svg PrintSupport)
+    if(Qt6_FOUND)
+        find_package(QCustomPlotQt6 QUIET) # needs Qt's targets
+    endif()
+    if(NOT Qt6_FOUND OR NOT QCustomPlotQt6_FOUND)
+        set(BITLOOM_STUDIO OFF) # for this run: found later, it is built
+    endif()
+endif()
+add_feature_info("desktop application" BITLOOM_STUDIO
+    "bitloom-studio (apt-get install qt6-base-dev qt6-svg-dev libqcustomplot-dev)")
 if(BUILD_TESTING)
     find_package(Qt6 6.4 COMPONENTS Core Test)
     bitloom_package(Qt6 PURPOSE "Qt Test, which the tests are written with" APT qt6-base-dev)

@@ -25,7 +25,8 @@ def isSource(path):
 
 
 def expectedLicence(path):
-    gpl = path.parts[0] == "ui" or (path.parts[0] == "app" and path.parts[1].startswith("studio"))
+    gpl = (path.parts[0] == "ui" or path.parts[:2] == ("tests", "ui") or
+           (path.parts[0] == "app" and path.parts[1].startswith("studio")))
     return "GPL-3.0-or-later" if gpl else "Apache-2.0"
 
 

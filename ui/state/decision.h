@@ -46,12 +46,14 @@ std::vector<Preset> builtInPresets();
 struct Measurement {
     QString plan;             ///< "Balanced", "3.00 bits", "FP16"
     QString text, protocol;   ///< what perplexity was measured on, and how ("gptq-2048")
+    std::string textHash;     ///< of that text, empty where unknown
     std::string planHash;     ///< of the choices of all columns; empty for FP16
     double bitsPerWeight = 0; ///< 16 for FP16
     int64_t bytes = 0;
     double distortion = 0;   ///< ½ Σ D of the plan
     double predictedNll = 0; ///< before it was measured; 0 for FP16
     double nll = 0, standardError = 0;
+    double fp16Nll = 0, deltaStandardError = 0; ///< of the same text; paired. 0 where not measured
     double klMean = 0, klP99 = 0, topAgreement = 0; ///< against FP16; 0 where not measured
     int64_t tokens = 0;
     QString when; ///< ISO 8601

@@ -34,6 +34,7 @@ struct LayerEntry {
 struct ModelData {
     std::shared_ptr<const Checkpoint> checkpoint; ///< nullptr only in tests
     std::shared_ptr<const Statistics> source;     ///< what `statistics` points into
+    std::shared_ptr<const void> owner;            ///< the same in tests, which have no file
     QString title;                                ///< "bitloom-tales-4m"
     QString folder;
     std::string fingerprint;           ///< of the model

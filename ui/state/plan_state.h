@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/format/layout.h"
 #include "ui/state/model_data.h"
 
 #include <array>
@@ -43,6 +44,8 @@ public:
     int64_t bits(int layer) const { return m_bits[size_t(layer)]; }
     const WidthShares& shares(int layer) const { return m_shares[size_t(layer)]; }
     const WidthShares& total() const { return m_total; }
+    /// Exact sizes of the block linears; the other parts are 0.
+    const SizeParts& sizes() const { return m_sizes; }
     /// Columns of a layer per menu point.
     std::span<const int32_t> counts(int layer) const;
     /// ½ γ Σ c_k SSE_k of one layer; computed when asked for, and kept until its columns change.
@@ -59,12 +62,15 @@ private:
     std::vector<int64_t> m_bits;
     std::vector<WidthShares> m_shares;
     WidthShares m_total;
+    std::vector<SizeParts> m_parts; ///< of one layer, padding not yet split off
+    std::vector<int64_t> m_paddingBits;
+    SizeParts m_sizes;
+    std::vector<DType> m_rawDtypes;
     std::vector<uint32_t> m_revisions;
     std::vector<int> m_changed;
     mutable std::vector<double> m_distortion;
     mutable std::vector<uint32_t> m_distortionRevision;
     struct Costs {
-        int64_t rows = 0;
         std::vector<int64_t> bits;    ///< per point
         std::vector<uint8_t> classOf; ///< per point
     };

@@ -4,6 +4,7 @@
 
 #include "core/plan/predictor.h"
 #include "core/recipe/quantize_options.h"
+#include "ui/plots/plot_data.h"
 #include "ui/state/decision.h"
 #include "ui/state/model_data.h"
 #include "ui/state/plan_state.h"
@@ -17,13 +18,14 @@
 
 namespace bitloom::ui {
 
-class Engine; // ui/state/engine.h
+class EngineClient;
 class JobList;
-class PlanService;
 class Settings;
 
-/// Channels of the selected layer, as ranges of source indices, ascending, not touching.
-using ChannelRanges = std::vector<std::pair<int64_t, int64_t>>; ///< inclusive
+/// Channels of one layer: ascending, disjoint, not touching.
+using ChannelRanges = std::vector<ChannelRange>;
+ChannelRanges normalized(ChannelRanges ranges);
+int64_t channelCount(const ChannelRanges& ranges);
 
 /// What the budget bar shows; all of it follows the slider within one call.
 struct PlanFigures {
@@ -96,11 +98,20 @@ public:
     /// Opens a folder, a file in one, or org/name of the local Hugging Face cache, with the newest
     /// statistics. Returns at once; phaseChanged tells the rest. A newer call overtakes.
     void openModel(const QString& path);
-    /// With ready data: for tests, and for statistics that have just been made.
+    /// With ready data, at once: for tests.
     void setModel(std::shared_ptr<const ModelData> model);
     void closeModel();
-    /// Reads the statistics of the open model again (a calibration finished or made progress).
-    void reloadStatistics(const QString& file, bool partial);
+    /// Statistics of the open model from this file, in the background: a calibration finished, or
+    /// (`partial`) made progress. Decisions, presets and undo stay as they are.
+    void loadStatistics(const QString& file, bool partial);
+    /// What the next model opened (or set) starts with instead of the defaults: a session.
+    struct Restored {
+        Decision decision;
+        std::vector<Preset> presets; ///< the user's own
+        std::vector<Measurement> measurements;
+        QString lastPreset, statisticsFile, selectedLayer;
+    };
+    void restoreNext(Restored restored);
 
     // --- the plan ----------------------------------------------------------------------------
     bool hasPlan() const { return m_plan.valid(); }
@@ -137,8 +148,10 @@ public:
     };
     ChannelStory story(int layer, int64_t channel) const;
     bool isPinned(int layer, int64_t channel) const;
-    /// Pinned ranges of a layer, enabled pins only.
-    const ChannelRanges& pinnedRanges(int layer) const;
+    /// What is pinned in a layer, enabled pins only, by width.
+    std::vector<ChannelPin> pinsOf(int layer) const;
+    /// Width of every channel of a layer without pins, at the present λ.
+    std::vector<uint8_t> freeBits(int layer) const;
 
     // --- decisions (undoable) ------------------------------------------------------------------
     QUndoStack* undoStack() { return &m_undo; }
@@ -150,11 +163,17 @@ public:
     bool dragging() const { return m_dragging; }
     /// The figures when the handle was grabbed; the last finished drag keeps them until it fades.
     const std::optional<PlanFigures>& grabbed() const { return m_grabbed; }
-    /// Throws Error(Usage) for a pin that cannot be applied to this model.
+    /// Throws Error(Usage) for a pin that cannot be applied to this model. `what` names the step in
+    /// the undo list.
     void requestPins(std::vector<PinEntry> pins, const QString& what);
     void addPin(const Pin& pin);
-    void removePinsOn(int layer, const ChannelRanges& channels);
+    /// Channels of one layer (empty: all), a kind of layers, or a block, pinned to "4", "16", ….
+    static Pin pinOn(const LayerEntry& layer, const ChannelRanges& channels, const QString& choice);
+    /// Takes the layer's channels (empty: all) out of the pins that name exactly this layer; false
+    /// where only wider pins hold them.
+    bool unpin(int layer, const ChannelRanges& channels);
     void applyPreset(const QString& name);
+    void applyDecisionAs(const Decision& decision, const QString& what);
 
     // --- pins ----------------------------------------------------------------------------------
     const std::vector<PinCost>& pinCosts() const { return m_pinCosts; } ///< like decision().pins
@@ -173,9 +192,16 @@ public:
     PlanSummary summary(const Preset& preset) const;
     const std::vector<Measurement>& measurements() const { return m_measurements; }
     void addMeasurement(const Measurement& measurement);
-    /// The measurement of exactly the present plan, if there is one.
+    /// The latest measurement of exactly the present plan; nullptr if there is none, and while the
+    /// plan is still changing.
     const Measurement* measurementOfPlan() const;
-    const Measurement* measurementOfFp16() const;
+    /// FP16 on the text that predictions refer to: the latest measured one, else the calibration's.
+    struct Reference {
+        double nll = 0, standardError = 0; ///< nll 0: unknown
+        QString text;
+        bool measured = false; ///< by evaluation, not by calibration
+    };
+    Reference reference() const;
     /// The predicted curve over the whole range under the pins; empty until worked out.
     const std::vector<CurvePoint>& curve() const { return m_curve; }
     Prediction predict(double distortion, double bitsPerWeight) const;
@@ -189,9 +215,9 @@ public:
     // --- the rest ------------------------------------------------------------------------------
     Settings& settings() { return m_settings; }
     JobList& jobs() { return *m_jobs; }
-    /// nullptr where no engine could be started; see engineProblem().
-    Engine* engine() { return m_engine; }
-    void setEngine(Engine* engine);
+    /// nullptr in tests and before one was set; its state() says how it is.
+    EngineClient* engine() const { return m_engine; }
+    void setEngine(EngineClient* engine);
     bool isModified() const { return m_modified; } ///< since the session was saved
     void setModified(bool modified);
 
@@ -212,6 +238,7 @@ signals:
     void measurementsChanged();
     void curveChanged();
     void optionsChanged();
+    void statisticsChanged(); ///< values of some layers arrived; the plan is untouched
     void modifiedChanged(bool modified);
     void engineChanged();
     void message(const QString& text); ///< one sentence for the status bar
@@ -219,13 +246,23 @@ signals:
 private:
     friend class DecisionCommand;
     friend class PresetsCommand;
+    struct Opened;
+    struct Private;
+
     void setPhase(Phase phase, Problem error = {});
+    void install(Opened& opened);
     void applyDecision(const Decision& decision);
+    void setPresets(std::vector<Preset> presets, const QString& lastPreset);
     void applyPins();
+    void frameReady();
     void allocate();
-    void settle();
     void updateFigures();
-    void setPresets(std::vector<Preset> presets);
+    void settle();
+    void startCurve();
+    void startSummaries();
+    void refitPredictor();
+    void selectFirst();
+    double clampedValue(const Budget& budget) const;
 
     Settings& m_settings;
     Phase m_phase = Phase::Empty;
@@ -246,8 +283,8 @@ private:
     bool m_dragging = false, m_modified = false;
     QUndoStack m_undo;
     JobList* m_jobs = nullptr;
-    Engine* m_engine = nullptr;
-    std::unique_ptr<PlanService> m_service;
+    EngineClient* m_engine = nullptr;
+    std::unique_ptr<Private> d;
 };
 
 } // namespace bitloom::ui

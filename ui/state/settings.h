@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include <QObject>
+#include <QSettings>
+#include <QStringList>
+
+namespace bitloom::ui {
+
+/// What the user set once, kept in an INI file. Every setter takes effect at once through the
+/// signals and is on disk soon after. No network, no telemetry: there is nothing to switch off.
+class Settings : public QObject {
+    Q_OBJECT
+public:
+    enum class Theme { System, Light, Dark };
+
+    /// `file` empty: $XDG_CONFIG_HOME/bitloom/bitloom-studio.ini.
+    explicit Settings(const QString& file = {}, QObject* parent = nullptr);
+
+    bool isFirstStart() const { return m_firstStart; } ///< there was no file
+
+    Theme theme() const;
+    void setTheme(Theme theme);
+    int fontPercent() const; ///< 80 to 200
+    void setFontPercent(int percent);
+    bool reducedMotion() const;
+    void setReducedMotion(bool reduced);
+    QString language() const; ///< "", "en", "de": empty follows the system
+    void setLanguage(const QString& language);
+
+    QString device() const; ///< "auto", "cpu", "cuda"
+    void setDevice(const QString& device);
+    int threads() const; ///< 0 = as many as the machine gives
+    void setThreads(int threads);
+    qint64 memoryLimit() const; ///< bytes; 0 = the engine's own default
+    void setMemoryLimit(qint64 bytes);
+    QString engineHost() const; ///< empty: this machine; else what ssh takes ("gpu-box")
+    void setEngineHost(const QString& host);
+    QString cacheFolder() const;                ///< never empty
+    void setCacheFolder(const QString& folder); ///< empty: the default
+
+    int autosaveSeconds() const; ///< 0 = only on change
+    void setAutosaveSeconds(int seconds);
+
+    QStringList recentModels() const; ///< newest first, at most 10, missing ones included
+    void addRecentModel(const QString& folder);
+    void removeRecentModel(const QString& folder);
+
+    QByteArray windowState(const QString& layout) const;
+    void setWindowState(const QString& layout, const QByteArray& state);
+    QByteArray windowGeometry() const;
+    void setWindowGeometry(const QByteArray& geometry);
+    void clearWindowStates();
+
+    QVariant value(const QString& key, const QVariant& otherwise = {}) const;
+    void setValue(const QString& key, const QVariant& value);
+
+    /// Where autosaved sessions and the log lie: $XDG_STATE_HOME/bitloom-studio.
+    static QString stateFolder();
+
+signals:
+    void appearanceChanged(); ///< theme, font, motion
+    void languageChanged();
+    void engineChanged(); ///< device, threads, memory, host, cache
+    void autosaveChanged();
+    void recentChanged();
+
+private:
+    QSettings m_settings;
+    bool m_firstStart = false;
+};
+
+} // namespace bitloom::ui

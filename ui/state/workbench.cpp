@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+
+// Opening a model, the way from a decision to its plan, selection. Pins and presets are in
+// workbench_pins.cpp and workbench_plans.cpp.
+//
+// One tick of the slider: requestBudget → DecisionCommand → applyDecision → allocate → planChanged.
+// All of it is synchronous and allocates nothing but what the allocator returns. What costs more
+// (exact headers, pin costs, hashes) waits until the handle rests: settle().
+#include "ui/state/workbench_p.h"
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/plan/measured.h"
+#include "ui/commands/decision_commands.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace bitloom::ui {
+
+namespace {
+
+constexpr int settleMs = 90;
+
+QString fromStd(const std::string& text) {
+    return QString::fromStdString(text);
+}
+
+} // namespace
+
+ChannelRanges normalized(ChannelRanges ranges) {
+    std::ranges::sort(ranges, {}, &ChannelRange::first);
+    ChannelRanges result;
+    for (const ChannelRange& range : ranges) {
+        if (range.last < range.first) continue;
+        if (!result.empty() && range.first <= result.back().last + 1)
+            result.back().last = std::max(result.back().last, range.last);
+        else
+            result.push_back(range);
+    }
+    return result;
+}
+
+int64_t channelCount(const ChannelRanges& ranges) {
+    int64_t sum = 0;
+    for (const ChannelRange& range : ranges)
+        sum += range.last - range.first + 1;
+    return sum;
+}
+
+Workbench::Workbench(Settings& settings, QObject* parent)
+    : QObject(parent), m_settings(settings), m_presets(builtInPresets()), m_jobs(new JobList(this)),
+      d(std::make_unique<Private>(this)) {
+    d->settleTimer.setSingleShot(true);
+    connect(&d->settleTimer, &QTimer::timeout, this, &Workbench::settle);
+    connect(&m_undo, &QUndoStack::indexChanged, this, [this] { setModified(true); });
+}
+
+Workbench::~Workbench() {
+    // No job may outlive what it works on.
+    d->opening.cancel();
+    d->statistics.cancel();
+    d->pins.cancel();
+    d->settling.cancel();
+    d->curve.cancel();
+    d->summaries.cancel();
+    d->quick.waitForDone();
+    d->slow.waitForDone();
+    m_undo.disconnect(this);
+}
+
+void Workbench::setPhase(Phase phase, Problem error) {
+    m_error = std::move(error);
+    m_phase = phase;
+    emit phaseChanged();
+}
+
+void Workbench::restoreNext(Restored restored) {
+    d->restored = std::move(restored);
+}
+
+void Workbench::openModel(const QString& path) {
+    setPhase(Phase::Opening);
+    const QString cache = m_settings.cacheFolder();
+    const QuantizeOptions options = m_options;
+    const std::optional<Restored> restored = d->restored;
+    d->opening.start(
+        [path, cache, options, restored](const JobSlot::Cancelled& cancelled) {
+            Opened opened;
+            try {
+                opened.model = ModelData::open(path);
+                std::shared_ptr<const Statistics> statistics;
+                if (restored && !restored->statisticsFile.isEmpty()) {
+                    try {
+                        statistics = Statistics::open(restored->statisticsFile.toStdString());
+                    } catch (const Error&) { // gone from the cache: any other will do
+                    }
+                }
+                if (statistics &&
+                    statistics->recipe().modelFingerprint != opened.model->fingerprint)
+                    statistics = nullptr;
+                if (!statistics) statistics = ModelData::findStatistics(*opened.model, cache);
+                if (statistics && !cancelled) {
+                    opened.model = ModelData::with(opened.model, statistics);
+                    opened.prepare(restored ? restored->decision : Decision{}, options);
+                }
+            } catch (const Error& error) {
+                opened.problem = {fromStd(error.what()), fromStd(error.hint())};
+            } catch (const std::exception& error) {
+                opened.problem = {fromStd(error.what()), {}};
+            }
+            return opened;
+        },
+        [this](Opened& opened) { install(opened); });
+}
+
+void Workbench::Opened::prepare(const Decision& decision, const QuantizeOptions& options) {
+    context = std::make_shared<PlanContext>(model);
+    predictor = model->source ? predictorFor(model->source->path(),
+                                             stageOf(options.descentPasses, options.polishSteps))
+                              : Predictor(stageOf(options.descentPasses, options.polishSteps));
+    try {
+        if (const auto pins = decision.activePins(); !pins.empty()) context->setPins(pins);
+    } catch (const Error& error) {
+        pinProblem = fromStd(error.what());
+    }
+    frame = context->frame(options, predictor);
+}
+
+void Workbench::setModel(std::shared_ptr<const ModelData> model) {
+    Opened opened;
+    opened.model = std::move(model);
+    if (opened.model->complete())
+        opened.prepare(d->restored ? d->restored->decision : Decision{}, m_options);
+    install(opened);
+}
+
+void Workbench::closeModel() {
+    d->opening.cancel();
+    Opened nothing;
+    install(nothing);
+}
+
+void Workbench::install(Opened& opened) {
+    if (!opened.problem.what.isEmpty()) {
+        d->restored.reset();
+        setPhase(Phase::Failed, opened.problem);
+        return;
+    }
+    d->settleTimer.stop();
+    d->statistics.cancel();
+    d->pins.cancel();
+    d->settling.cancel();
+    d->curve.cancel();
+    d->summaries.cancel();
+    const Restored restored = d->restored.value_or(Restored{});
+    const bool isRestored = std::exchange(d->restored, std::nullopt).has_value();
+
+    m_model = opened.model;
+    d->context = opened.context;
+    d->frame = opened.frame;
+    d->basePredictor = d->predictor = opened.predictor;
+    d->summaryCache.clear();
+    d->planHash.clear();
+    m_plan = d->context ? PlanState(m_model) : PlanState();
+    m_figures = {};
+    m_grabbed.reset();
+    m_curve.clear();
+    m_dragging = false;
+    m_measurements = restored.measurements;
+    m_presets = builtInPresets();
+    for (const Preset& preset : restored.presets)
+        m_presets.push_back(preset);
+    m_lastPreset = restored.lastPreset;
+    m_decision = isRestored ? restored.decision : Decision{};
+    if (!opened.pinProblem.isEmpty()) {
+        for (PinEntry& pin : m_decision.pins)
+            pin.enabled = false;
+        emit message(opened.pinProblem);
+    }
+    m_pinCosts.assign(m_decision.pins.size(), {});
+    m_undo.clear();
+    m_selectedLayer = -1;
+    m_selectedChannels.clear();
+    refitPredictor();
+    if (d->context) {
+        m_decision.budget.value = clampedValue(m_decision.budget);
+        Allocation next = d->context->allocate(m_decision, d->frame, d->overhead(), d->predictor);
+        m_plan.update(next);
+        updateFigures();
+    }
+    emit modelChanged();
+    if (m_model) {
+        setPhase(d->context ? Phase::Ready
+                            : (m_model->hasStatistics() ? Phase::Partial : Phase::Headers));
+    } else {
+        setPhase(Phase::Empty);
+    }
+    emit decisionChanged();
+    emit pinsChanged();
+    emit presetsChanged();
+    emit measurementsChanged();
+    if (d->context) {
+        emit rangeChanged();
+        emit planChanged();
+    }
+    int layer = -1;
+    if (m_model)
+        for (size_t l = 0; l < m_model->entries.size() && layer < 0; ++l)
+            if (fromStd(m_model->entries[l].name) == restored.selectedLayer) layer = int(l);
+    if (layer >= 0)
+        selectLayer(layer);
+    else
+        selectFirst();
+    setModified(false);
+    if (d->context) {
+        settle();
+        startCurve();
+        startSummaries();
+    }
+}
+
+/// The layer that has most to show: the widest of those that read the MLP's inside, in the middle.
+void Workbench::selectFirst() {
+    if (!m_model || m_model->entries.empty()) {
+        emit layerSelected(-1);
+        return;
+    }
+    const auto& entries = m_model->entries;
+    int best = 0;
+    for (size_t l = 0; l < entries.size(); ++l)
+        if (entries[l].role == LinearRole::Down && entries[l].block == m_model->blocks / 2)
+            best = int(l);
+    m_selectedLayer = -1;
+    selectLayer(best);
+}
+
+void Workbench::loadStatistics(const QString& file, bool partial) {
+    if (!m_model) return;
+    const std::shared_ptr<const ModelData> model = m_model;
+    const Decision decision = m_decision;
+    const QuantizeOptions options = m_options;
+    d->statistics.start(
+        [=](const JobSlot::Cancelled&) {
+            Opened opened;
+            try {
+                opened.model =
+                    ModelData::with(model, Statistics::open(file.toStdString(), partial));
+                if (opened.model->source->complete()) opened.prepare(decision, options);
+            } catch (const std::exception& error) {
+                opened.problem = {fromStd(error.what()), {}};
+            }
+            return opened;
+        },
+        [this, partial](Opened& opened) {
+            if (!opened.problem.what.isEmpty()) {
+                // A partial file may be read while it is written to: the next piece comes soon.
+                if (!partial) emit message(opened.problem.what);
+                logger("ui")->warn("statistics could not be read: {}",
+                                   opened.problem.what.toStdString());
+                return;
+            }
+            if (!opened.context) { // a calibration under way; a plan that is there stays
+                if (d->context) return;
+                m_model = opened.model;
+                if (m_phase != Phase::Partial) setPhase(Phase::Partial);
+                emit statisticsChanged();
+                return;
+            }
+            Restored keep;
+            keep.decision = m_decision;
+            for (const Preset& preset : m_presets)
+                if (!preset.builtIn) keep.presets.push_back(preset);
+            keep.measurements = m_measurements;
+            keep.lastPreset = m_lastPreset;
+            if (m_selectedLayer >= 0)
+                keep.selectedLayer = fromStd(m_model->entries[size_t(m_selectedLayer)].name);
+            d->restored = std::move(keep);
+            install(opened);
+        });
+}
+
+// --- from a decision to a plan -------------------------------------------------------------------
+
+std::pair<double, double> Workbench::range(Budget::Kind kind) const {
+    if (!d->context) return {0, 0};
+    const double weights = double(m_model->weights);
+    switch (kind) {
+    case Budget::Kind::Bits:
+        return {double(d->frame.minBits) / weights, double(d->frame.maxBits) / weights};
+    case Budget::Kind::Size:
+        return {double(d->frame.minBytes), double(d->frame.maxBytes)};
+    case Budget::Kind::Perplexity:
+        break;
+    }
+    const auto increase = [&](double distortion, int64_t bits) {
+        return std::expm1(d->predictor.deltaNll(distortion, double(bits) / weights));
+    };
+    return {increase(d->frame.minDistortion, d->frame.maxBits),
+            increase(d->frame.maxDistortion, d->frame.minBits)};
+}
+
+double Workbench::valueOf(Budget::Kind kind) const {
+    switch (kind) {
+    case Budget::Kind::Bits:
+        return m_figures.bitsPerWeight;
+    case Budget::Kind::Size:
+        return double(m_figures.size.totalBytes);
+    case Budget::Kind::Perplexity:
+        break;
+    }
+    return std::expm1(m_figures.prediction.deltaNll);
+}
+
+double Workbench::clampedValue(const Budget& budget) const {
+    const auto [low, high] = range(budget.kind);
+    return std::isfinite(budget.value) ? std::clamp(budget.value, low, high) : low;
+}
+
+double Workbench::requestBudget(const Budget& budget, bool dragging) {
+    if (!d->context) return budget.value;
+    Decision next = m_decision;
+    next.budget = {budget.kind, clampedValue(budget)};
+    next.uniformBits.reset();
+    if (next == m_decision) return next.budget.value;
+    // Steps by key or wheel belong together while they follow each other quickly.
+    const bool follows = d->lastBudget.isValid() && d->lastBudget.elapsed() < 700;
+    if (!dragging && !follows) ++d->budgetSerial;
+    d->lastBudget.start();
+    m_undo.push(new DecisionCommand(*this, m_decision, next, tr("Budget"), d->budgetSerial));
+    return next.budget.value;
+}
+
+void Workbench::beginDrag() {
+    if (m_dragging || !d->context) return;
+    ++d->budgetSerial;
+    m_dragging = true;
+    m_grabbed = m_figures;
+    emit dragChanged();
+}
+
+void Workbench::endDrag() {
+    if (!m_dragging) return;
+    m_dragging = false;
+    ++d->budgetSerial;
+    d->lastBudget.invalidate();
+    emit dragChanged();
+    d->settleTimer.start(0);
+}
+
+void Workbench::applyDecision(const Decision& decision) {
+    const bool pins = decision.pins != m_decision.pins;
+    const bool active = pins && decision.activePins() != m_decision.activePins();
+    m_decision = decision;
+    emit decisionChanged();
+    if (pins) {
+        m_pinCosts.assign(m_decision.pins.size(), {});
+        emit pinsChanged();
+    }
+    if (!d->context) return;
+    if (active)
+        applyPins();
+    else
+        allocate();
+}
+
+void Workbench::allocate() {
+    if (!d->context || d->pins.running()) return; // frameReady() will
+    Allocation next = d->context->allocate(m_decision, d->frame, d->overhead(), d->predictor);
+    m_plan.update(next);
+    d->planHash.clear();
+    d->settling.cancel();
+    updateFigures();
+    emit planChanged();
+    d->settleTimer.start(settleMs);
+}
+
+void Workbench::updateFigures() {
+    const Allocation& allocation = m_plan.allocation();
+    m_figures.bitsPerWeight = double(allocation.bits) / double(m_model->weights);
+    m_figures.lambda = allocation.lambda;
+    m_figures.distortion = allocation.distortion;
+    m_figures.prediction = predict(allocation.distortion, m_figures.bitsPerWeight);
+    m_figures.size = m_plan.sizes();
+    const SizeParts& fixed = d->frame.fixed;
+    m_figures.size.embeddingAndHead = fixed.embeddingAndHead;
+    m_figures.size.otherTensors = fixed.otherTensors;
+    m_figures.size.headersAndFiles = fixed.headersAndFiles;
+    m_figures.size.totalBytes = m_figures.size.linearBytes + fixed.embeddingAndHead +
+                                fixed.otherTensors + fixed.headersAndFiles;
+    m_figures.sizeExact = false;
+}
+
+void Workbench::settle() {
+    d->settleTimer.stop();
+    if (!hasPlan() || d->pins.running()) return;
+    struct Settled {
+        std::optional<Allocation> corrected;
+        SizeParts size;
+        std::string hash, error;
+        std::vector<PinCost> costs;
+    };
+    const auto predictorNow = d->predictor;
+    const double nll = reference().nll;
+    d->settling.start(
+        [context = d->context, allocation = m_plan.allocation(), decision = m_decision,
+         frame = d->frame, options = m_options, predictor = predictorNow,
+         nll](const JobSlot::Cancelled& cancelled) {
+            Settled result;
+            const ModelData& model = *context->model();
+            try {
+                const Allocation* chosen = &allocation;
+                if (decision.budget.kind == Budget::Kind::Size && !decision.uniformBits) {
+                    Allocation within =
+                        context->withinBytes(int64_t(decision.budget.value), allocation.bits, frame,
+                                             decision, options, predictor);
+                    if (within.points != allocation.points) {
+                        result.corrected = std::move(within);
+                        chosen = &*result.corrected;
+                    }
+                }
+                if (cancelled) return result;
+                result.size = exactSize(model, *chosen, decision, options, predictor);
+                result.hash = hashOf(*chosen);
+                const double weights = double(model.weights);
+                const double bits = double(chosen->bits) / weights;
+                for (const PinEntry& entry : decision.pins) {
+                    if (cancelled) return result;
+                    const PinEffect effect = effectOf(entry.pin, model, chosen->lambda, cancelled);
+                    PinCost cost;
+                    cost.known = true;
+                    cost.error = fromStd(effect.error);
+                    cost.channels = effect.channels;
+                    cost.bits = effect.bits;
+                    cost.distortion = effect.distortion;
+                    // As if the pin were the last thing added (enabled) or were added now.
+                    const double with =
+                        entry.enabled ? chosen->distortion : chosen->distortion + effect.distortion;
+                    const double without = with - effect.distortion;
+                    const auto ppl = [&](double distortion) {
+                        return std::exp(nll + predictor.deltaNll(std::max(distortion, 0.0), bits));
+                    };
+                    cost.perplexity = ppl(with) - ppl(without);
+                    result.costs.push_back(std::move(cost));
+                }
+            } catch (const std::exception& error) {
+                result.error = error.what();
+            }
+            return result;
+        },
+        [this](Settled& result) {
+            if (!result.error.empty()) {
+                logger("ui")->error("sizes could not be worked out: {}", result.error);
+                return;
+            }
+            if (result.corrected) {
+                m_plan.update(*result.corrected);
+                updateFigures();
+                emit planChanged();
+            }
+            // Headers and files of this plan are the best guess for its neighbours.
+            d->frame.fixed = result.size;
+            updateFigures();
+            m_figures.size = result.size;
+            m_figures.sizeExact = true;
+            d->planHash = result.hash;
+            if (result.costs.size() == m_decision.pins.size()) m_pinCosts = result.costs;
+            emit pinCostsChanged();
+            emit planSettled();
+        });
+}
+
+// --- selection, engine, state --------------------------------------------------------------------
+
+void Workbench::selectLayer(int layer) {
+    if (layer == m_selectedLayer || !m_model || layer >= int(m_model->entries.size())) return;
+    m_selectedLayer = layer;
+    m_selectedChannels.clear();
+    emit layerSelected(layer);
+    emit channelsSelected();
+}
+
+void Workbench::selectChannels(ChannelRanges ranges) {
+    ranges = normalized(std::move(ranges));
+    if (ranges == m_selectedChannels) return;
+    m_selectedChannels = std::move(ranges);
+    emit channelsSelected();
+}
+
+void Workbench::setEngine(EngineClient* engine) {
+    m_engine = engine;
+    m_jobs->setEngine(engine);
+    emit engineChanged();
+}
+
+void Workbench::setModified(bool modified) {
+    const bool changed = modified != m_modified;
+    m_modified = modified;
+    if (changed || modified) emit modifiedChanged(modified);
+}
+
+} // namespace bitloom::ui

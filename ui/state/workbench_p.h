@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+// What workbench*.cpp share; nobody else includes this.
+
+#include "ui/state/background.h"
+#include "ui/state/jobs.h"
+#include "ui/state/plan_service.h"
+#include "ui/state/settings.h"
+#include "ui/state/workbench.h"
+
+#include <QElapsedTimer>
+#include <QThreadPool>
+#include <QTimer>
+
+namespace bitloom::ui {
+
+/// A model with everything that the slider needs, made in the background.
+struct Workbench::Opened {
+    std::shared_ptr<const ModelData> model;
+    std::shared_ptr<PlanContext> context; ///< nullptr without complete statistics
+    PlanFrame frame;
+    Predictor predictor;
+    Problem problem;
+    QString pinProblem; ///< pins of a session that do not fit
+
+    void prepare(const Decision& decision, const QuantizeOptions& options);
+};
+
+struct Workbench::Private {
+    explicit Private(Workbench* owner)
+        : opening(owner, slow), statistics(owner, slow), pins(owner, quick), settling(owner, quick),
+          curve(owner, slow), summaries(owner, slow) {
+        quick.setMaxThreadCount(1);
+        slow.setMaxThreadCount(1);
+    }
+
+    QThreadPool quick, slow;
+    JobSlot opening, statistics, pins, settling, curve, summaries;
+    QTimer settleTimer;
+    QElapsedTimer lastBudget;
+    int budgetSerial = 0;
+
+    std::shared_ptr<PlanContext> context;
+    PlanFrame frame;
+    Predictor basePredictor, predictor; ///< base: of the statistics file, without this session
+    std::optional<Restored> restored;
+    std::string planHash; ///< of the settled plan; empty while it changes
+    std::shared_ptr<OtherPlans> others = std::make_shared<OtherPlans>();
+    std::vector<std::pair<Decision, OtherPlan>> summaryCache;
+
+    int64_t overhead() const { return frame.fixed.totalBytes - frame.fixed.linearBytes; }
+};
+
+} // namespace bitloom::ui

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "ui/window/main_window.h"
+
+#include "ui/dialogs/analyze_dialog.h"
+#include "ui/dialogs/guide_dialog.h"
+#include "ui/dialogs/model_dialog.h"
+#include "ui/dialogs/pin_dialog.h"
+#include "ui/dialogs/preferences_dialog.h"
+#include "ui/dialogs/why_dialog.h"
+#include "ui/docks/layers_panel.h"
+#include "ui/engine_client/engine_client.h"
+#include "ui/state/jobs.h"
+#include "ui/state/session.h"
+#include "ui/state/settings.h"
+#include "ui/theme/icons.h"
+#include "ui/window/budget_bar.h"
+#include "ui/window/engine_jobs.h"
+#include "ui/window/explore_page.h"
+#include "ui/window/status_line.h"
+#include "ui/window/welcome_page.h"
+
+#include <QAction>
+#include <QDockWidget>
+#include <QEvent>
+#include <QStackedWidget>
+
+namespace bitloom::ui {
+
+MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWidget* parent)
+    : QMainWindow(parent), m_workbench(workbench), m_log(log), m_places(std::move(places)) {
+    setObjectName(QStringLiteral("mainWindow"));
+    setWindowIcon(applicationIcon());
+    setAcceptDrops(true);
+    setDockOptions(AnimatedDocks | AllowTabbedDocks | AllowNestedDocks);
+    setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
+    setUnifiedTitleAndToolBarOnMac(false);
+    resize(1440, 900);
+    m_engineJobs = new EngineJobs(workbench, this);
+    m_status = new StatusLine(workbench, log);
+    setStatusBar(m_status);
+    m_pages = new QStackedWidget;
+    m_pages->setObjectName(QStringLiteral("pages"));
+    m_welcome = new WelcomePage(workbench, m_places.sampleFolder);
+    m_explore = new ExplorePage(workbench);
+    m_pages->addWidget(m_welcome);
+    m_pages->addWidget(m_explore);
+    setCentralWidget(m_pages);
+
+    makeMenus();
+    makeToolBar();
+    m_budget = new BudgetBar(workbench);
+    addToolBarBreak();
+    addToolBar(m_budget);
+    makePanels();
+    addLayout({QStringLiteral("explore"),
+               tr("Explore"),
+               m_explore,
+               {QStringLiteral("layers"), QStringLiteral("plan"), QStringLiteral("pareto"),
+                QStringLiteral("jobs"), QStringLiteral("log")},
+               QKeySequence(Qt::CTRL | Qt::Key_1),
+               QStringLiteral("pareto")});
+    m_layout = QStringLiteral("explore");
+
+    connect(m_welcome, &WelcomePage::openRequested, this, &MainWindow::chooseModel);
+    connect(m_welcome, &WelcomePage::sampleRequested, this, &MainWindow::openSample);
+    connect(m_welcome, &WelcomePage::modelChosen, this, &MainWindow::openModel);
+    connect(m_explore, &ExplorePage::pinRequested, this, [this] { pinSelection({}); });
+    connect(m_explore, &ExplorePage::analyzeRequested, this, [this] { m_engineJobs->analyze(); });
+    connect(m_status, &StatusLine::logRequested, this, [this] {
+        dock(QStringLiteral("log"))->show();
+        dock(QStringLiteral("log"))->raise();
+    });
+    connect(&workbench, &Workbench::phaseChanged, this, [this] {
+        if (m_workbench.hasModel() && m_workbench.phase() != Workbench::Phase::Opening)
+            m_workbench.settings().addRecentModel(m_workbench.model()->folder);
+        updatePage();
+        updateActions();
+        updateTitle();
+    });
+    for (auto signal : {&Workbench::planSettled, &Workbench::engineChanged,
+                        &Workbench::presetsChanged, &Workbench::decisionChanged})
+        connect(&workbench, signal, this, &MainWindow::updateActions);
+    connect(&workbench.jobs(), &JobList::activeChanged, this, &MainWindow::updateActions);
+    connect(&workbench, &Workbench::modifiedChanged, this, &MainWindow::updateTitle);
+    connect(&workbench, &Workbench::planSettled, this, &MainWindow::updateTitle);
+    connect(&workbench, &Workbench::layerSelected, this, &MainWindow::updateActions);
+
+    if (const QByteArray geometry = workbench.settings().windowGeometry(); !geometry.isEmpty())
+        restoreGeometry(geometry);
+    updatePage();
+    updateActions();
+    updatePresetBox();
+    updateTitle();
+}
+
+MainWindow::~MainWindow() {
+    // Views listen to the workbench, which outlives them; nothing may reach them while they go.
+    m_workbench.disconnect(this);
+    m_workbench.jobs().disconnect(this);
+}
+
+void MainWindow::startEngine() {
+    m_engineJobs->startEngine();
+    if (EngineClient* engine = m_workbench.engine())
+        connect(engine, &EngineClient::stateChanged, this, &MainWindow::updateActions);
+    updateActions();
+}
+
+void MainWindow::setAutosave(Autosave* autosave) {
+    m_autosave = autosave;
+    m_status->setAutosave(autosave);
+}
+
+QDialog* MainWindow::makeDialog(const QString& id) {
+    QDialog* dialog = nullptr;
+    const bool plan = m_workbench.hasPlan();
+    if (id == QLatin1String("preferences")) dialog = new PreferencesDialog(m_workbench, this);
+    if (id == QLatin1String("guide")) dialog = new GuideDialog(allActions(), this);
+    if (id == QLatin1String("analyze") && m_workbench.hasModel())
+        dialog = new AnalyzeDialog(m_workbench, this);
+    if (id == QLatin1String("model") && m_workbench.hasModel())
+        dialog = new ModelDialog(m_workbench, this);
+    if (id == QLatin1String("pin") && plan)
+        dialog = new PinDialog(m_workbench, m_layers->selectedLayers(), this);
+    if (id == QLatin1String("why") && plan && m_workbench.selectedLayer() >= 0) {
+        const auto& channels = m_workbench.selectedChannels();
+        dialog = new WhyDialog(m_workbench, m_workbench.selectedLayer(),
+                               channels.empty() ? 0 : channels.front().first, this);
+    }
+    if (dialog) dialog->setAttribute(Qt::WA_DeleteOnClose);
+    return dialog;
+}
+
+void MainWindow::changeEvent(QEvent* event) {
+    QMainWindow::changeEvent(event);
+    if (event->type() == QEvent::FontChange && m_titleLabel) updateTitle();
+}
+
+} // namespace bitloom::ui

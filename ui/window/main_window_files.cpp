@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+
+// Models, sessions and plan files; closing.
+#include "ui/window/main_window.h"
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "ui/engine_client/engine_client.h"
+#include "ui/models/texts.h"
+#include "ui/state/jobs.h"
+#include "ui/state/session.h"
+#include "ui/state/settings.h"
+#include "ui/window/status_line.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QCloseEvent>
+#include <QDragEnterEvent>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMessageBox>
+#include <QMimeData>
+#include <QPushButton>
+
+namespace bitloom::ui {
+
+namespace {
+
+const char* const sessionSuffix = ".bitloom-session";
+
+QString sessionFilter() {
+    return MainWindow::tr("Bitloom sessions (*.bitloom-session)");
+}
+
+QString quoted(QString text) {
+    return QLatin1Char('\'') % text.replace(QLatin1Char('\''), QLatin1String("'\\''")) %
+           QLatin1Char('\'');
+}
+
+} // namespace
+
+void MainWindow::showError(const QString& what, const QString& hint) {
+    logger("ui")->error("{} {}", what.toStdString(), hint.toStdString());
+    QMessageBox box(QMessageBox::Warning, QStringLiteral("Bitloom"), what, QMessageBox::Close,
+                    this);
+    box.setInformativeText(hint);
+    box.exec();
+}
+
+void MainWindow::chooseModel() {
+    const QString start =
+        m_workbench.settings().value(QStringLiteral("models/last_folder")).toString();
+    const QString folder =
+        QFileDialog::getExistingDirectory(this, tr("Open a model folder"), start);
+    if (folder.isEmpty()) return;
+    m_workbench.settings().setValue(QStringLiteral("models/last_folder"),
+                                    QFileInfo(folder).absolutePath());
+    openModel(folder);
+}
+
+void MainWindow::openModel(const QString& path) {
+    m_sessionFile.clear();
+    m_workbench.openModel(path);
+}
+
+void MainWindow::openSample() {
+    if (!m_places.sampleFolder.isEmpty()) openModel(m_places.sampleFolder);
+}
+
+void MainWindow::chooseSession() {
+    const QString path =
+        QFileDialog::getOpenFileName(this, tr("Open a session"), {}, sessionFilter());
+    if (!path.isEmpty()) openSession(path);
+}
+
+void MainWindow::openSession(const QString& path) {
+    Session session;
+    try {
+        session = Session::load(path);
+    } catch (const std::exception& error) {
+        // The damaged file stays; a copy of it is not touched by a later save to the same name.
+        const QString backup = path % QStringLiteral(".damaged");
+        const bool kept = QFile::exists(backup) || QFile::copy(path, backup);
+        showError(tr("The session could not be opened: %1").arg(QString::fromUtf8(error.what())),
+                  kept ? tr("A copy of the file is kept as '%1'.").arg(backup) : QString());
+        return;
+    }
+    QString folder = session.modelFolder;
+    if (!QFileInfo::exists(folder)) {
+        QMessageBox box(QMessageBox::Question, tr("Locate the model"),
+                        tr("The model of this session is no longer at '%1'.").arg(folder),
+                        QMessageBox::Cancel, this);
+        QPushButton* locate = box.addButton(tr("Locate…"), QMessageBox::AcceptRole);
+        box.exec();
+        if (box.clickedButton() != locate) return;
+        folder = QFileDialog::getExistingDirectory(this, tr("Locate the model"));
+        if (folder.isEmpty()) return;
+    }
+    m_workbench.setOptions(session.head, session.descentPasses, session.polishSteps);
+    m_workbench.restoreNext(session.work);
+    openModel(folder);
+    m_sessionFile = path;
+    if (!session.layout.isEmpty()) setLayoutId(session.layout);
+}
+
+bool MainWindow::saveSession(const QString& path) {
+    try {
+        Session session = Session::of(m_workbench);
+        session.layout = m_layout;
+        session.windowState = saveState(1);
+        session.save(path);
+    } catch (const Error& error) {
+        showError(QString::fromStdString(error.what()), QString::fromStdString(error.hint()));
+        return false;
+    }
+    m_sessionFile = path;
+    m_workbench.setModified(false);
+    m_status->say(tr("Session saved to %1").arg(path));
+    return true;
+}
+
+void MainWindow::saveSessionAs() {
+    const QString name = m_workbench.model()->title % QLatin1String(sessionSuffix);
+    QString path =
+        QFileDialog::getSaveFileName(this, tr("Save the session"), name, sessionFilter());
+    if (path.isEmpty()) return;
+    if (!path.endsWith(QLatin1String(sessionSuffix))) path += QLatin1String(sessionSuffix);
+    saveSession(path);
+}
+
+void MainWindow::savePlanFile(const QString& preset) {
+    if (!preset.isEmpty() && preset != m_workbench.currentPreset()) m_workbench.applyPreset(preset);
+    if (m_workbench.applyingPins()) {
+        m_status->say(tr("Pins are being applied. Save the plan when they are."));
+        return;
+    }
+    const QString name = m_workbench.model()->title % QLatin1Char('-') %
+                         fixedText(m_workbench.figures().bitsPerWeight, 2) %
+                         QStringLiteral(".plan.json");
+    const QString path =
+        QFileDialog::getSaveFileName(this, tr("Save the plan"), name, tr("Plans (*.json)"));
+    if (path.isEmpty()) return;
+    try {
+        m_workbench.exportablePlan().save(path.toStdString());
+        m_status->say(tr("Plan saved to %1; 'bitloom quantize --plan' takes it").arg(path));
+    } catch (const Error& error) {
+        showError(QString::fromStdString(error.what()), QString::fromStdString(error.hint()));
+    }
+}
+
+void MainWindow::copyCommand() {
+    const Decision& decision = m_workbench.decision();
+    const ModelData& model = *m_workbench.model();
+    QString line = QStringLiteral("bitloom plan ") % quoted(model.folder);
+    switch (decision.budget.kind) {
+    case Budget::Kind::Bits:
+        line += QStringLiteral(" --bits ") % QString::number(decision.budget.value, 'g', 12);
+        break;
+    case Budget::Kind::Size:
+        line += QStringLiteral(" --size ") % QString::number(qint64(decision.budget.value));
+        break;
+    case Budget::Kind::Perplexity:
+        line += QStringLiteral(" --max-ppl +") %
+                QString::number(decision.budget.value * 100, 'g', 12) % QLatin1Char('%');
+        break;
+    }
+    for (const Pin& pin : decision.activePins())
+        line += QStringLiteral(" --pin ") % quoted(QString::fromStdString(pin.text()));
+    if (model.source)
+        line += QStringLiteral(" --stats ") %
+                quoted(QString::fromStdString(model.source->path().string()));
+    if (decision.uniformBits) {
+        // The command line has no uniform budget: the plan itself says it all.
+        m_status->say(tr("A uniform plan has no command. Save it as a plan file instead."));
+        return;
+    }
+    QApplication::clipboard()->setText(line);
+    m_status->say(tr("Copied: %1").arg(line));
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+    for (const QUrl& url : event->mimeData()->urls())
+        if (url.isLocalFile()) {
+            event->acceptProposedAction();
+            return;
+        }
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+    for (const QUrl& url : event->mimeData()->urls()) {
+        if (!url.isLocalFile()) continue;
+        event->acceptProposedAction();
+        const QString path = url.toLocalFile();
+        if (path.endsWith(QLatin1String(sessionSuffix)))
+            openSession(path);
+        else
+            openModel(path);
+        return;
+    }
+}
+
+bool MainWindow::confirmClose() {
+    JobList& jobs = m_workbench.jobs();
+    const Job* job = jobs.active();
+    if (!job || job->kind == QLatin1String("chat")) return true;
+    const bool detachable =
+        job->kind == QLatin1String("analyze") || job->kind == QLatin1String("export");
+    QMessageBox box(QMessageBox::Question, tr("A job is running"),
+                    tr("%1 is not finished.").arg(job->title), QMessageBox::NoButton, this);
+    box.setInformativeText(detachable
+                               ? tr("It can go on without this window and is found again at the "
+                                    "next start. Cancelled, it keeps what is finished.")
+                               : tr("Cancelled, it has to be started again."));
+    QPushButton* keep =
+        detachable ? box.addButton(tr("Keep running"), QMessageBox::AcceptRole) : nullptr;
+    QPushButton* cancel = box.addButton(tr("Cancel the job"), QMessageBox::DestructiveRole);
+    QPushButton* stay = box.addButton(tr("Stay"), QMessageBox::RejectRole);
+    box.setDefaultButton(stay);
+    box.setEscapeButton(stay);
+    box.exec();
+    if (box.clickedButton() == stay) return false;
+    if (keep && box.clickedButton() == keep && m_workbench.engine()) {
+        m_workbench.engine()->detach(jobs.engineCall(job->id), [this](const EngineResult& result) {
+            if (!result.ok()) {
+                showError(result.error.message, result.error.hint);
+                return;
+            }
+            setProperty("detached", true); // it is on its own now
+            close();
+        });
+        return false;
+    }
+    if (box.clickedButton() == cancel) jobs.cancelAll();
+    return true;
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    if (!property("detached").toBool() && !confirmClose()) {
+        event->ignore();
+        return;
+    }
+    rememberLayout();
+    m_workbench.settings().setWindowGeometry(saveGeometry());
+    if (m_autosave) m_autosave->endProperly();
+    event->accept();
+}
+
+} // namespace bitloom::ui

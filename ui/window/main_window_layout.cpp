@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+
+// Docks, layouts and the title.
+#include "ui/window/main_window.h"
+
+#include "ui/docks/jobs_panel.h"
+#include "ui/docks/layers_panel.h"
+#include "ui/docks/log_panel.h"
+#include "ui/docks/pareto_panel.h"
+#include "ui/docks/plan_panel.h"
+#include "ui/models/texts.h"
+#include "ui/plots/channel_plot.h"
+#include "ui/plots/plot_view.h"
+#include "ui/state/jobs.h"
+#include "ui/state/session.h"
+#include "ui/state/settings.h"
+#include "ui/window/engine_jobs.h"
+#include "ui/window/explore_page.h"
+#include "ui/window/status_line.h"
+#include "ui/window/welcome_page.h"
+
+#include <QAction>
+#include <QActionGroup>
+#include <QApplication>
+#include <QDockWidget>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMenu>
+#include <QStackedWidget>
+#include <QTabBar>
+#include <QToolButton>
+
+namespace bitloom::ui {
+
+namespace {
+constexpr int stateVersion = 1; // raised when docks change so that old states no longer fit
+}
+
+void MainWindow::makePanels() {
+    // The plan has the full height on the right; the tabs below reach to the left edge.
+    setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
+    setCorner(Qt::TopRightCorner, Qt::RightDockWidgetArea);
+    setCorner(Qt::BottomLeftCorner, Qt::BottomDockWidgetArea);
+    m_layers = new LayersPanel(m_workbench);
+    m_plan = new PlanPanel(m_workbench);
+    m_pareto = new ParetoPanel(m_workbench);
+    m_jobs = new JobsPanel(m_workbench.jobs());
+    m_logPanel = new LogPanel(m_log);
+    const auto key = [](Qt::Key code) { return QKeySequence(Qt::ALT | code); };
+    addPanel(QStringLiteral("layers"), tr("Layers"), m_layers, Qt::LeftDockWidgetArea,
+             key(Qt::Key_1));
+    addPanel(QStringLiteral("plan"), tr("Plan"), m_plan, Qt::RightDockWidgetArea, key(Qt::Key_2));
+    addPanel(QStringLiteral("pareto"), tr("Pareto"), m_pareto, Qt::BottomDockWidgetArea,
+             key(Qt::Key_3));
+    addPanel(QStringLiteral("jobs"), tr("Jobs"), m_jobs, Qt::BottomDockWidgetArea, key(Qt::Key_4));
+    addPanel(QStringLiteral("log"), tr("Log"), m_logPanel, Qt::BottomDockWidgetArea,
+             key(Qt::Key_5));
+
+    connect(m_layers, &LayersPanel::pinRequested, this,
+            [this] { pinSelection(m_layers->selectedLayers()); });
+    connect(m_layers, &LayersPanel::unpinRequested, this,
+            [this] { unpinSelection(m_layers->selectedLayers()); });
+    connect(m_layers, &LayersPanel::whyRequested, this, &MainWindow::why);
+    connect(m_plan, &PlanPanel::pinRequested, this,
+            [this] { pinSelection(m_layers->selectedLayers()); });
+    connect(m_pareto, &ParetoPanel::measureRequested, this, [this] { m_engineJobs->measure(); });
+    connect(m_pareto, &ParetoPanel::renameRequested, this, &MainWindow::renamePreset);
+    connect(m_pareto, &ParetoPanel::deleteRequested, this, &MainWindow::deletePreset);
+    connect(m_pareto, &ParetoPanel::exportRequested, this, &MainWindow::savePlanFile);
+    connect(m_logPanel, &LogPanel::failed, &m_workbench, &Workbench::message);
+    const auto jobsTitle = [this] {
+        const int count = m_workbench.jobs().activeCount();
+        dock(QStringLiteral("jobs"))
+            ->setWindowTitle(count > 0 ? tr("Jobs (%1)").arg(count) : tr("Jobs"));
+    };
+    connect(&m_workbench.jobs(), &JobList::activeChanged, this, jobsTitle);
+}
+
+QDockWidget* MainWindow::addPanel(const QString& id, const QString& title, QWidget* panel,
+                                  Qt::DockWidgetArea area, const QKeySequence& shortcut) {
+    auto* made = new QDockWidget(title, this);
+    made->setObjectName(QStringLiteral("dock-") % id);
+    made->setWidget(panel);
+    made->hide();
+    addDockWidget(area, made);
+    for (auto* button : made->findChildren<QAbstractButton*>(QString(), Qt::FindDirectChildrenOnly))
+        button->setAccessibleName(
+            (button->objectName() == QLatin1String("qt_dockwidget_closebutton")
+                 ? tr("Close panel %1")
+                 : tr("Detach panel %1"))
+                .arg(title));
+    // Several in one area become tabs.
+    for (const QString& other : m_dockOrder)
+        if (dockWidgetArea(m_docks[other]) == area && area == Qt::BottomDockWidgetArea) {
+            tabifyDockWidget(m_docks[other], made);
+            break;
+        }
+    m_docks.insert(id, made);
+    m_dockOrder.append(id);
+    QAction* toggle = made->toggleViewAction();
+    toggle->setObjectName(QStringLiteral("panel-") % id);
+    toggle->setShortcut(shortcut);
+    m_dockMenu->addAction(toggle);
+    m_actions.insert(toggle->objectName(), toggle);
+    m_actionOrder.append(toggle->objectName());
+    return made;
+}
+
+void MainWindow::addLayout(const ViewLayout& layout) {
+    m_layouts.push_back(layout);
+    if (layout.page && m_pages->indexOf(layout.page) < 0) m_pages->addWidget(layout.page);
+    auto* choose = new QAction(layout.title, this);
+    choose->setObjectName(QStringLiteral("layout-") % layout.id);
+    choose->setCheckable(true);
+    choose->setShortcut(layout.shortcut);
+    choose->setToolTip(
+        tr("%1 (%2)").arg(layout.title, layout.shortcut.toString(QKeySequence::NativeText)));
+    m_layoutGroup->addAction(choose);
+    m_viewMenu->insertAction(m_dockMenu->menuAction(), choose);
+    m_actions.insert(choose->objectName(), choose);
+    m_actionOrder.append(choose->objectName());
+    connect(choose, &QAction::triggered, this, [this, id = layout.id] { setLayoutId(id); });
+    auto* button = new QToolButton;
+    button->setDefaultAction(choose);
+    button->setObjectName(QStringLiteral("segment-") % layout.id);
+    button->setAccessibleName(tr("Layout %1").arg(layout.title));
+    button->setToolButtonStyle(Qt::ToolButtonTextOnly);
+    button->setFocusPolicy(Qt::TabFocus);
+    m_segments->layout()->addWidget(button);
+    const QList<QToolButton*> all = m_segments->findChildren<QToolButton*>();
+    for (int i = 0; i < all.size(); ++i)
+        all[i]->setProperty("segment", i == 0 ? -1 : i + 1 == all.size() ? 1 : 0);
+    // One choice is none.
+    m_segments->setVisible(all.size() > 1);
+    choose->setVisible(all.size() > 1);
+    for (const ViewLayout& other : m_layouts)
+        m_actions[QStringLiteral("layout-") % other.id]->setVisible(m_layouts.size() > 1);
+}
+
+const MainWindow::ViewLayout* MainWindow::layoutOf(const QString& id) const {
+    for (const ViewLayout& layout : m_layouts)
+        if (layout.id == id) return &layout;
+    return nullptr;
+}
+
+void MainWindow::setLayoutId(const QString& id) {
+    const ViewLayout* layout = layoutOf(id);
+    if (!layout) return;
+    rememberLayout();
+    m_layout = id;
+    m_docksShown = false;
+    updatePage();
+}
+
+void MainWindow::applyDocks(const ViewLayout& layout) {
+    for (const QString& id : m_dockOrder)
+        m_docks[id]->setVisible(layout.docks.contains(id));
+    if (QDockWidget* front = m_docks.value(layout.front)) front->raise();
+    const QFontMetrics metrics(font());
+    const int digit = metrics.horizontalAdvance(QLatin1Char('0'));
+    if (layout.docks.contains(QStringLiteral("layers")) &&
+        layout.docks.contains(QStringLiteral("plan")))
+        resizeDocks({dock(QStringLiteral("layers")), dock(QStringLiteral("plan"))},
+                    {digit * 36, digit * 38}, Qt::Horizontal);
+    if (layout.docks.contains(QStringLiteral("pareto")))
+        resizeDocks({dock(QStringLiteral("pareto"))}, {height() * 26 / 100}, Qt::Vertical);
+}
+
+void MainWindow::rememberLayout() {
+    if (m_docksShown) m_workbench.settings().setWindowState(m_layout, saveState(stateVersion));
+}
+
+void MainWindow::updatePage() {
+    // Welcome has no docks; a model brings those of the layout, as they were left.
+    const bool model = m_workbench.hasModel();
+    const ViewLayout* layout = layoutOf(m_layout);
+    if (!model) {
+        rememberLayout();
+        m_docksShown = false;
+        for (const QString& id : m_dockOrder)
+            m_docks[id]->hide();
+        m_pages->setCurrentWidget(m_welcome);
+    } else if (layout) {
+        m_pages->setCurrentWidget(layout->page ? layout->page : m_explore);
+        if (!m_docksShown) {
+            const QByteArray state = m_workbench.settings().windowState(m_layout);
+            if (state.isEmpty() || !restoreState(state, stateVersion)) applyDocks(*layout);
+            m_docksShown = true;
+        }
+    }
+    for (const QString& id : m_dockOrder)
+        m_docks[id]->toggleViewAction()->setEnabled(model);
+    for (const ViewLayout& other : m_layouts) {
+        QAction* choose = m_actions.value(QStringLiteral("layout-") % other.id);
+        if (!choose) continue;
+        choose->setEnabled(model);
+        choose->setChecked(other.id == m_layout);
+    }
+}
+
+void MainWindow::resetLayout() {
+    m_workbench.settings().clearWindowStates();
+    if (const ViewLayout* layout = layoutOf(m_layout)) {
+        for (const QString& id : m_dockOrder) {
+            m_docks[id]->setFloating(false);
+        }
+        applyDocks(*layout);
+    }
+}
+
+void MainWindow::updateTitle() {
+    QString detail, file;
+    const auto& model = m_workbench.model();
+    if (m_workbench.hasPlan()) {
+        detail = tr("%1 bits/weight").arg(fixedText(m_workbench.figures().bitsPerWeight, 2));
+        if (m_workbench.isModified()) detail += QStringLiteral(", ") % tr("modified");
+    }
+    const QString name = model ? model->title : QStringLiteral("bitloom-studio");
+    m_titleLabel->setText(detail.isEmpty()
+                              ? QStringLiteral("<b>%1</b>").arg(name.toHtmlEscaped())
+                              : QStringLiteral("<b>%1</b>, %2").arg(name.toHtmlEscaped(), detail));
+    setWindowTitle(model ? tr("%1[*] — Bitloom").arg(name) : QStringLiteral("Bitloom"));
+    setWindowModified(m_workbench.isModified());
+    if (m_autosave) m_autosave->setExtra(m_layout, saveState(stateVersion));
+}
+
+PlotView* MainWindow::plotInFocus() const {
+    for (QWidget* widget = QApplication::focusWidget(); widget; widget = widget->parentWidget())
+        if (auto* view = qobject_cast<PlotView*>(widget)) return view;
+    return m_explore->channels();
+}
+
+void MainWindow::togglePlotTable() {
+    PlotView* view = plotInFocus();
+    view->setTableShown(!view->isTableShown());
+}
+
+void MainWindow::setExport(std::function<void()> run) {
+    m_export = std::move(run);
+    action(QStringLiteral("export"))->setVisible(bool(m_export));
+}
+
+} // namespace bitloom::ui
