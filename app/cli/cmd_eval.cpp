@@ -4,7 +4,7 @@
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
-#include "core/plan/measured.h"
+#include "core/engine/remember_measured.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -47,29 +47,6 @@ void report(Console& console, const Evaluation& e, const EvaluationWindows& wind
     console.print(table(facts, "ll", false));
 }
 
-/// Keeps predicted and measured together, so that later predictions for this model are re-fitted:
-/// where the checkpoint is a cmpq+ one of `reference` and its calibration is still in the cache.
-void rememberMeasured(const Context& context, const QuantizedCheckpoint& quantized,
-                      const ModelWeights& reference, const Evaluation& evaluation) {
-    const Json& recipe = quantized.recipe();
-    if (recipe.value("method", "") != methodName(Method::CmpqPlus) || !recipe.contains("plan") ||
-        recipe.value("model", "") != reference.fingerprint())
-        return;
-    for (const auto& path : findCachedStatistics(context.cache(), reference.fingerprint())) {
-        const auto statistics = Statistics::open(path);
-        if (recipe["calibration"].value("fingerprint", "") != statistics->recipe().fingerprint())
-            continue;
-        const Json& parameters = recipe["parameters"];
-        addMeasured(path, {{recipe["plan"].value("distortion", 0.0), evaluation.deltaNll,
-                            quantized.parts().bitsPerWeight()},
-                           stageOf(parameters.value("descent_passes", 0),
-                                   parameters.value("polish_steps", 0)),
-                           quantized.fingerprint(),
-                           evaluation.textHash});
-        return;
-    }
-}
-
 void runEval(Context& context, const Input& input) {
     if (!input.tasks.empty())
         throw Error(ErrorCode::Usage, "--tasks is not part of this version of Bitloom",
@@ -97,7 +74,7 @@ void runEval(Context& context, const Input& input) {
     if (isBitloomCheckpoint(model->folder())) {
         const auto quantized = QuantizedCheckpoint::open(model->folder());
         fields["bits_per_weight"] = quantized->parts().bitsPerWeight();
-        if (reference) rememberMeasured(context, *quantized, *reference, evaluation);
+        if (reference) rememberMeasured(context.cache(), *quantized, *reference, evaluation);
     }
     fields["bytes"] = model->storedBytes();
     fields.update(evaluationFields(evaluation));

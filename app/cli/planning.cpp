@@ -19,59 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t defaultSequences = 128, defaultLength = 2048;
-
-/// Window length and count where the user named none. Models that hold less than the default window
-/// get half of what they hold, as they were trained on such texts, and as many windows as make up
-/// for it.
-struct WindowShape {
-    int64_t length = defaultLength, sequences = defaultSequences;
-};
-
-WindowShape windowShape(Context& context, const ModelConfig& config,
-                        const CalibrationInput& input) {
-    WindowShape shape;
-    const int64_t holds = config.maxPositions;
-    if (input.length > 0) {
-        shape.length = input.length;
-        if (shape.length > holds) {
-            context.console.note(fmt::format("--length {} is more than the {} positions of this "
-                                             "model; {} are used",
-                                             input.length, holds, holds));
-            shape.length = holds;
-        }
-    } else if (holds < defaultLength) {
-        shape.length = std::max<int64_t>(2, holds / 2);
-        shape.sequences = (defaultSequences * defaultLength + shape.length - 1) / shape.length;
-    }
-    if (input.sequences > 0) shape.sequences = input.sequences;
-    return shape;
-}
-
-TokenWindows windowsOfIds(const Checkpoint& model, const CalibrationInput& input,
-                          const WindowShape& shape) {
-    const fs::path file = input.text.ids;
-    requireFile(file.string(), "--ids");
-    int64_t length = shape.length;
-    if (input.length == 0) {
-        // Rows that somebody prepared stay as they are where the model can hold them.
-        const auto ids = SafetensorsFile::open(file);
-        const TensorInfo& tensor = ids->require("input_ids");
-        if (tensor.shape.size() == 2)
-            length = std::min(tensor.shape[1], model.config().maxPositions);
-        else if (tensor.elements() < length)
-            length = tensor.elements();
-    }
-    return windowsFromIds(file, model.config().vocab, length, input.sequences);
-}
-
-std::vector<fs::path> paths(const std::vector<std::string>& names) {
-    return {names.begin(), names.end()};
-}
-
-} // namespace
-
-namespace {
 const char* const damagedHint =
     "The folder may be incomplete or damaged: get the model again from where it came from.";
 } // namespace
@@ -88,37 +35,24 @@ std::shared_ptr<const ModelWeights> openAnyModel(const std::string& name) {
     return withHint(damagedHint, [&] { return openWeights(name); });
 }
 
+TextSource textSource(const TextInput& input) {
+    for (const std::string& text : input.texts)
+        requireFile(text, "--text");
+    if (!input.ids.empty()) requireFile(input.ids, "--ids");
+    TextSource source;
+    source.files.assign(input.texts.begin(), input.texts.end());
+    source.ids = input.ids;
+    return source;
+}
+
+InputNote noteTo(Context& context) {
+    return [&context](const std::string& text) { context.console.note(text); };
+}
+
 TokenWindows calibrationWindows(Context& context, const Checkpoint& model,
                                 const CalibrationInput& input) {
-    const WindowShape shape = windowShape(context, model.config(), input);
-    if (!input.text.ids.empty()) return windowsOfIds(model, input, shape);
-
-    std::vector<fs::path> files = paths(input.text.texts);
-    for (const std::string& text : input.text.texts)
-        requireFile(text, "--text");
-    if (!hasTokenizer(model.folder()))
-        throw Error("'" + model.folder().string() + "' has no tokenizer, so text cannot be used",
-                    "Give ready token ids with --ids FILE (safetensors, I32 input_ids), or put "
-                    "tokenizer.json or tokenizer.model into the folder.");
-    if (files.empty()) {
-        const fs::path beside = model.folder() / "calibration.txt";
-        std::error_code ignored;
-        const bool own = fs::is_regular_file(beside, ignored);
-        files = {own ? beside : sampleModelFolder() / "calibration.txt"};
-        context.console.note(fmt::format(
-            "calibrating on {} ({}); --text chooses another text",
-            own ? "the model's own calibration.txt" : "the bundled text", files[0].string()));
-    }
-    std::string source;
-    for (const fs::path& file : files)
-        source += (source.empty() ? "" : ", ") + file.filename().string();
-    const auto tokenizer = loadTokenizer(model.folder());
-    TokenWindows windows =
-        windowsFromText(*tokenizer, readTexts(files), source, shape.length, shape.sequences);
-    if (windows.count < shape.sequences && input.sequences > 0)
-        context.console.note(fmt::format("the text fills {} windows of {} tokens, not {}",
-                                         windows.count, windows.length, shape.sequences));
-    return windows;
+    return bitloom::calibrationWindows(model, textSource(input.text), input.sequences, input.length,
+                                       sampleModelFolder() / "calibration.txt", noteTo(context));
 }
 
 CalibrationReport runCalibration(Context& context, std::shared_ptr<const Checkpoint> model,
@@ -224,10 +158,7 @@ Budget parseBudget(const BudgetInput& input) {
 }
 
 std::string describe(const Statistics& statistics) {
-    const CalibrationRecipe& recipe = statistics.recipe();
-    std::string source = recipe.source.empty() ? "ids" : recipe.source;
-    if (source.find(", ") == std::string::npos) source = fs::path(source).filename().string();
-    return fmt::format("{}, {} windows of {}", source, recipe.sequences, recipe.length);
+    return describeCalibration(statistics);
 }
 
 namespace {

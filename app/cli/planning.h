@@ -4,6 +4,7 @@
 
 #include "app/cli/options.h"
 #include "core/engine/calibrate.h"
+#include "core/engine/inputs.h"
 #include "core/engine/quantize.h"
 #include "core/model/checkpoint.h"
 #include "core/plan/allocator.h"
@@ -20,6 +21,10 @@ namespace bitloom::cli {
 std::shared_ptr<const Checkpoint> openModel(const std::string& name);
 std::shared_ptr<const QuantizedCheckpoint> openQuantized(const std::filesystem::path& folder);
 std::shared_ptr<const ModelWeights> openAnyModel(const std::string& name);
+
+/// --text and --ids as a job takes them. Throws Error for a file that is not there.
+TextSource textSource(const TextInput& input);
+InputNote noteTo(Context& context);
 
 /// Windows for calibration: of the given text or ids, or of the text that lies beside the model or
 /// comes with the program. Says what it chose where the user did not.

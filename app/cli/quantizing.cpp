@@ -6,7 +6,6 @@
 #include "core/format/checkpoint_reader.h"
 #include "core/format/checkpoint_writer.h"
 #include "core/io/durable.h"
-#include "core/text/tokenizer.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -300,46 +299,9 @@ Protocol protocolNamed(const std::string& name) {
 EvaluationWindows evaluationInput(Context& context, const ModelWeights& model,
                                   const TextInput& input, const std::string& protocolText,
                                   int64_t wantedContext) {
-    const Protocol protocol = protocolNamed(protocolText);
-    const ModelConfig& config = model.config();
-    EvaluationWindows windows;
-    if (!input.ids.empty()) {
-        const int64_t asked = wantedContext > 0 ? wantedContext : defaultContext(protocol);
-        int64_t length = std::min(asked, config.maxPositions);
-        requireFile(input.ids, "--ids");
-        const auto ids = SafetensorsFile::open(input.ids);
-        const TensorInfo& tensor = ids->require("input_ids");
-        if (wantedContext == 0)
-            length = std::min(length, tensor.shape.empty() ? 1 : tensor.shape.back());
-        windows =
-            evaluationWindows(windowsFromIds(input.ids, config.vocab, length), protocol, config);
-        if (windows.note.empty() && wantedContext > config.maxPositions)
-            windows.note = fmt::format("context capped at {} by the model", config.maxPositions);
-    } else {
-        const fs::path folder = model.folder();
-        if (!hasTokenizer(folder))
-            throw Error("'" + folder.string() + "' has no tokenizer, so text cannot be used",
-                        "Give ready token ids with --ids FILE (safetensors, I32 input_ids).");
-        for (const std::string& text : input.texts)
-            requireFile(text, "--text");
-        std::vector<fs::path> files(input.texts.begin(), input.texts.end());
-        if (files.empty()) {
-            std::error_code ignored;
-            const fs::path beside = folder / "valid.txt";
-            const bool own = fs::is_regular_file(beside, ignored);
-            files = {own ? beside : sampleModelFolder() / "valid.txt"};
-            context.console.note(fmt::format("measuring on {} ({}); --text chooses another text",
-                                             own ? "the model's own valid.txt" : "the bundled text",
-                                             files[0].string()));
-        }
-        std::string source;
-        for (const fs::path& file : files)
-            source += (source.empty() ? "" : ", ") + file.filename().string();
-        windows = evaluationWindows(*loadTokenizer(folder), readTexts(files), source, protocol,
-                                    wantedContext, config);
-    }
-    if (!windows.note.empty()) context.console.note(windows.note);
-    return windows;
+    return bitloom::evaluationInput(model, textSource(input), protocolNamed(protocolText),
+                                    wantedContext, sampleModelFolder() / "valid.txt",
+                                    noteTo(context));
 }
 
 Json evaluationFields(const Evaluation& evaluation) {

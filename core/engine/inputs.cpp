@@ -52,8 +52,8 @@ void requirePlainFile(const fs::path& path) {
 void requireTokenizer(const fs::path& folder) {
     if (!hasTokenizer(folder))
         throw Error("'" + folder.string() + "' has no tokenizer, so text cannot be used",
-                    "Give ready token ids (safetensors, I32 input_ids), or put tokenizer.json or "
-                    "tokenizer.model into the folder.");
+                    "Give ready token ids (--ids on the command line: safetensors, I32 input_ids), "
+                    "or put tokenizer.json or tokenizer.model into the folder.");
 }
 
 /// The text of a source, and its name for people.

@@ -56,6 +56,16 @@ class TestServe : public QObject {
     Json m_calibrated, m_quantized; ///< results of the whole path
     QByteArray m_bytes;             ///< of its output
 
+    std::unique_ptr<ServeClient> m_shared;
+    /// One engine for all tests that leave it alive: starting one takes longer than most of them.
+    ServeClient& shared() {
+        if (!m_shared) {
+            m_shared = std::make_unique<ServeClient>(m_cache);
+            m_shared->hello();
+        }
+        m_shared->seen.clear();
+        return *m_shared;
+    }
     std::string path(const char* name) const { return m_folder.filePath(name).toStdString(); }
     static Json calibration() { return {{"model", sample}, {"sequences", 4}, {"length", 64}}; }
     Json quantization(const std::string& output) const {
@@ -68,6 +78,7 @@ class TestServe : public QObject {
 
 private slots:
     void initTestCase() { m_cache = m_folder.filePath("cache"); }
+    void cleanupTestCase() { m_shared.reset(); }
 
     void handshake() {
         ServeClient engine(m_cache);
@@ -86,8 +97,7 @@ private slots:
 
     /// Nothing that a client sends ends the connection.
     void nonsense() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         engine.send("} no JSON {");
         QCOMPARE(engine.receive()["error"]["code"], Json(-32700));
         engine.send(QByteArray((16 << 20) + 1, 'a'));
@@ -139,8 +149,7 @@ private slots:
 
     /// Open, calibrate, plan, quantize, verify, measure, unpack.
     void wholePath() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         const Json opened = engine.call("open", {{"model", sample}});
         QCOMPARE(opened["kind"], Json("model"));
         QCOMPARE(opened["name"], Json("bitloom-tales-4m"));
@@ -266,8 +275,7 @@ private slots:
     }
 
     void generate() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         const Json result =
             engine.call("generate", {{"streams", {{{"model", sample}}, {{"model", path("out")}}}},
                                      {"prompt", "Once upon a time"},
@@ -338,8 +346,7 @@ private slots:
 
     /// What the cache holds of a conversation is used, and changes nothing.
     void conversation() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         std::vector<int> ids;
         for (int i = 0; i < 90; ++i)
             ids.push_back(3 + i * 7 % 500);
@@ -374,8 +381,7 @@ private slots:
     }
 
     void score() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         const Json same = engine.call(
             "score", {{"model", sample}, {"reference", sample}, {"prompt", "Tom had a red ball."}});
         QCOMPARE(same["kl_max"], Json(0.0));
@@ -436,8 +442,7 @@ private slots:
 
     /// Trying a plan in memory: in full it is what quantizing writes.
     void tryPlans() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         Json how = quantization("");
         how.erase("output");
         how["mode"] = "full";
@@ -473,8 +478,7 @@ private slots:
     }
 
     void selftest() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         const Json result = engine.call("selftest");
         QCOMPARE(result["failed"], Json(0));
         QCOMPARE(engine.seenOf("check").size(), result["checks"].size());
@@ -517,8 +521,7 @@ private slots:
         QFETCH(QString, method);
         QFETCH(QString, notification);
         QFETCH(QString, what);
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         Json params;
         if (method == "calibrate")
             params = {{"model", sample}, {"sequences", 16}, {"length", 256}, {"force", true}};
@@ -568,8 +571,7 @@ private slots:
     }
 
     void cancelQueued() {
-        ServeClient engine(m_cache);
-        engine.hello();
+        ServeClient& engine = shared();
         const int running = engine.begin("evaluate", {{"model", sample}});
         const int queued = engine.begin("calibrate", calibration());
         QVERIFY(engine.waitFor(

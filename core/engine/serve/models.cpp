@@ -99,7 +99,7 @@ std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names
             model.weights = opened[i];
             if (hasTokenizer(opened[i]->folder()))
                 model.tokenizer = loadTokenizer(opened[i]->folder());
-            model.text = std::make_unique<TextModel>(opened[i], own);
+            model.text = std::make_unique<TextModel>(opened[i], own, Arithmetic::Fast);
             model.loadSeconds =
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
             if (!model.text->resident())
