@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+//
+// The chat's widgets: text of tokens, marks, cursor, prompt.
+#include "tests/ui/chat/chat_bench.h"
+#include "ui/chat/chat_column.h"
+#include "ui/chat/chat_page.h"
+#include "ui/chat/sampling_panel.h"
+#include "ui/chat/token_panel.h"
+#include "ui/chat/token_view.h"
+#include "ui/plots/divergence_strip.h"
+#include "ui/state/jobs.h"
+#include "ui/theme/theme.h"
+
+#include <QAbstractButton>
+#include <QAccessible>
+#include <QComboBox>
+#include <QDragEnterEvent>
+#include <QLabel>
+#include <QMimeData>
+#include <QPlainTextEdit>
+#include <QScrollBar>
+#include <QSet>
+
+using namespace bitloom;
+using namespace bitloom::ui;
+
+namespace {
+
+constexpr int patience = 60'000;
+
+EngineToken token(int index, const QString& text) {
+    EngineToken out;
+    out.index = index;
+    out.id = index;
+    out.text = text;
+    out.logProb = -0.5;
+    return out;
+}
+
+TokenStream streamOf(const QStringList& texts) {
+    TokenStream stream;
+    stream.begin();
+    for (int i = 0; i < int(texts.size()); ++i)
+        stream.append(token(i, texts[i]), i);
+    return stream;
+}
+
+/// Names of everything that the keyboard reaches; fails for an empty or a doubled one.
+void checkNames(QWidget& root) {
+    QSet<QString> names;
+    for (QWidget* widget : root.findChildren<QWidget*>()) {
+        if (widget->focusPolicy() == Qt::NoFocus || !widget->isVisibleTo(&root)) continue;
+        if (qobject_cast<QScrollBar*>(widget) ||
+            widget->objectName().startsWith(QLatin1String("qt_")))
+            continue;
+        const QAccessibleInterface* face = QAccessible::queryAccessibleInterface(widget);
+        const QString name = face ? face->text(QAccessible::Name) : QString();
+        const QString which = QString::fromLatin1(widget->metaObject()->className()) %
+                              QLatin1Char(' ') % widget->objectName();
+        QVERIFY2(!name.isEmpty(), qPrintable(which));
+        QVERIFY2(!names.contains(name), qPrintable(which % QStringLiteral(": ") % name));
+        names.insert(name);
+    }
+    QVERIFY(names.size() > 5);
+}
+
+} // namespace
+
+class TestChatPage : public QObject {
+    Q_OBJECT
+    std::unique_ptr<ChatBench> m_bench;
+    std::unique_ptr<ThemeControl> m_theme;
+
+    void shoot(QWidget& widget, const QString& name) {
+        const QString folder = qEnvironmentVariable("BITLOOM_ARTIFACTS");
+        if (folder.isEmpty()) return;
+        QDir().mkpath(folder);
+        for (const auto theme : {Settings::Theme::Light, Settings::Theme::Dark}) {
+            m_bench->settings.setTheme(theme);
+            QTest::qWait(120);
+            const QPixmap picture = widget.grab();
+            picture.save(QStringLiteral("%1/%2-%3-%4x.png")
+                             .arg(folder, name,
+                                  theme == Settings::Theme::Dark ? QStringLiteral("dark")
+                                                                 : QStringLiteral("light"))
+                             .arg(qRound(picture.devicePixelRatio())));
+        }
+        m_bench->settings.setTheme(Settings::Theme::Light);
+    }
+
+private slots:
+    void initTestCase() {
+        QLocale::setDefault(QLocale::c());
+        m_bench = std::make_unique<ChatBench>();
+        m_theme = std::make_unique<ThemeControl>(m_bench->settings);
+        m_bench->open();
+    }
+    void cleanupTestCase() {
+        m_theme.reset();
+        m_bench.reset();
+    }
+
+    void textFollowsTheStream() {
+        TokenView view(QStringLiteral("Answer"));
+        view.resize(300, 200);
+        view.show();
+        TokenStream stream = streamOf({QStringLiteral("Once"), QStringLiteral(" upon"),
+                                       QStringLiteral(" a\n"), QStringLiteral("time")});
+        view.showStream(stream);
+        QCOMPARE(view.answerText(), QStringLiteral("Once upon a\ntime"));
+        stream.append(token(4, QStringLiteral(" there")), 9);
+        view.showStream(stream);
+        QCOMPARE(view.answerText(), QStringLiteral("Once upon a\ntime there"));
+        QCOMPARE(view.tokenCount(), 5);
+        view.showStream(streamOf({QStringLiteral("Other")})); // another answer
+        QCOMPARE(view.answerText(), QStringLiteral("Other"));
+        view.setHistory({QStringLiteral("Hello"), QStringLiteral("World")});
+        view.showStream(stream);
+        QCOMPARE(view.answerText(), QStringLiteral("Once upon a\ntime there"));
+        QCOMPARE(view.toPlainText(), QStringLiteral("Hello\nWorld\nOnce upon a\ntime there"));
+    }
+
+    /// Tokens lie one behind the other on the lines of the text.
+    void tokensHavePlaces() {
+        TokenView view(QStringLiteral("Answer"));
+        view.resize(260, 400);
+        view.show();
+        QStringList texts;
+        for (int i = 0; i < 40; ++i)
+            texts << QStringLiteral(" word%1").arg(i);
+        view.showStream(streamOf(texts));
+        QTest::qWait(20);
+        double right = -1, top = -1;
+        int lines = 0;
+        for (int i = 0; i < 40; ++i) {
+            const std::vector<QRectF> rects = view.tokenRects(i);
+            QCOMPARE(rects.size(), size_t(1));
+            const QRectF rect = rects.front();
+            QVERIFY(rect.width() > 10);
+            QVERIFY(rect.left() >= 20 && rect.right() <= view.viewport()->width());
+            if (rect.top() > top + 1) {
+                ++lines;
+                right = -1;
+            }
+            QVERIFY(rect.left() >= right);
+            right = rect.right();
+            top = rect.top();
+        }
+        QVERIFY(lines > 4);
+        QVERIFY(view.tokenRects(40).empty());
+        QVERIFY(view.tokenRects(-1).empty());
+    }
+
+    /// The mark of a token with a large divergence is drawn below it, and nowhere else.
+    void marksLieUnderTheirTokens() {
+        TokenView view(QStringLiteral("Answer"));
+        QPalette palette = paletteOf(PlotTheme::light());
+        view.setPalette(palette);
+        view.resize(400, 120);
+        view.show();
+        view.showStream(streamOf({QStringLiteral("Once"), QStringLiteral(" upon"),
+                                  QStringLiteral(" a"), QStringLiteral(" time")}));
+        view.setDivergence({0.0f, 0.5f, 0.0f, 0.02f});
+        QTest::qWait(20);
+        const QImage image = view.viewport()->grab().toImage();
+        const auto redBelow = [&](int index) {
+            const QRectF rect = view.tokenRects(index).front();
+            int red = 0;
+            for (int y = int(rect.bottom()) + 1; y < int(rect.bottom()) + 5; ++y)
+                for (int x = int(rect.left()) + 1; x < int(rect.right()) - 1; ++x) {
+                    const QColor c = image.pixelColor(x, y);
+                    red += c.red() - c.green() > 60;
+                }
+            return red;
+        };
+        QCOMPARE(redBelow(0), 0);
+        QCOMPARE(redBelow(2), 0);
+        QVERIFY(redBelow(1) > 20);
+        QVERIFY(redBelow(3) > 5);
+        QVERIFY(redBelow(1) > redBelow(3));              // thicker
+        view.setDivergence({0.5f, 0.5f, 0.5f, 0.5f}, 1); // marks end where the texts part
+        const QImage ended = view.viewport()->grab().toImage();
+        const QRectF third = view.tokenRects(2).front();
+        QCOMPARE(ended.pixelColor(int(third.center().x()), int(third.bottom()) + 2),
+                 palette.color(QPalette::Base));
+    }
+
+    void keysGoFromTokenToToken() {
+        TokenView view(QStringLiteral("Answer"));
+        view.resize(260, 200);
+        view.show();
+        QStringList texts;
+        for (int i = 0; i < 30; ++i)
+            texts << QStringLiteral(" word%1").arg(i);
+        view.showStream(streamOf(texts));
+        connect(&view, &TokenView::tokenMoved, &view,
+                [&](int to) { view.setCurrentToken(to, true); });
+        view.setFocus();
+        QTest::keyClick(&view, Qt::Key_Right);
+        QCOMPARE(view.currentToken(), 0);
+        QTest::keyClick(&view, Qt::Key_Right);
+        QCOMPARE(view.currentToken(), 1);
+        QTest::keyClick(&view, Qt::Key_Down);
+        QVERIFY(view.currentToken() > 2);
+        QTest::keyClick(&view, Qt::Key_Up);
+        QCOMPARE(view.currentToken(), 1);
+        QTest::keyClick(&view, Qt::Key_End);
+        QCOMPARE(view.currentToken(), 29);
+        QTest::keyClick(&view, Qt::Key_Right);
+        QCOMPARE(view.currentToken(), 29);
+        QTest::keyClick(&view, Qt::Key_Home);
+        QCOMPARE(view.currentToken(), 0);
+        QSignalSpy steps(&view, &TokenView::differenceRequested);
+        QTest::keyClick(&view, Qt::Key_Right, Qt::ControlModifier);
+        QCOMPARE(steps.size(), 1);
+        view.setReadout(QStringLiteral("token 1, KL 0.2 nats"));
+        const QAccessibleInterface* face = QAccessible::queryAccessibleInterface(&view);
+        QCOMPARE(face->text(QAccessible::Description), QStringLiteral("token 1, KL 0.2 nats"));
+    }
+
+    /// A long answer in batches, as they arrive at 200 tokens a second; counts layouts, not time.
+    void longAnswersStayInOrder() {
+        TokenView view(QStringLiteral("Answer"));
+        view.resize(500, 300);
+        view.show();
+        TokenStream stream;
+        stream.begin();
+        QString expected;
+        for (int i = 0; i < 3000; ++i) {
+            const QString text =
+                i % 97 == 96 ? QStringLiteral("\n\n") : QStringLiteral(" w%1").arg(i);
+            stream.append(token(i, text), i * 0.005);
+            expected += text;
+            if (i % 7 == 0) view.showStream(stream); // 30 batches a second
+        }
+        view.showStream(stream);
+        QCOMPARE(view.answerText(), expected.mid(1)); // without the blank that begins it
+        QCOMPARE(view.verticalScrollBar()->value(), view.verticalScrollBar()->maximum());
+        view.setCurrentToken(10, true);
+        const QRectF rect = view.tokenRects(10).front();
+        QVERIFY(rect.top() >= 0 && rect.bottom() <= view.viewport()->height());
+    }
+
+    void answersAndDivergence() {
+        m_bench->startEngine({QStringLiteral("tokens=14"), QStringLiteral("differ=6")});
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        std::unique_ptr<TokenPanel> panel(page.tokenPanel());
+        std::unique_ptr<SamplingPanel> sampling(page.samplingPanel());
+        page.resize(1000, 700);
+        page.show();
+        auto* prompt = page.findChild<QPlainTextEdit*>(QStringLiteral("chatPrompt"));
+        auto* send = page.findChild<QAbstractButton*>(QStringLiteral("chatSend"));
+        auto* stop = page.findChild<QAbstractButton*>(QStringLiteral("chatStop"));
+        QVERIFY(!send->isEnabled());
+        QTest::keyClicks(prompt, QStringLiteral("Once"));
+        QVERIFY(send->isEnabled());
+        QVERIFY(!stop->isEnabled());
+        QSignalSpy sent(&page, &ChatPage::promptSent);
+        QTest::keyClick(prompt, Qt::Key_Return, Qt::ControlModifier);
+        QCOMPARE(sent.size(), 1);
+        QVERIFY(stop->isEnabled());
+        QVERIFY(prompt->toPlainText().isEmpty());
+        QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
+        QTest::qWait(80);
+        auto* left = page.findChild<TokenView*>(QStringLiteral("answer-left"));
+        auto* right = page.findChild<TokenView*>(QStringLiteral("answer-right"));
+        QCOMPARE(left->answerText(), page.session().stream(0).text().mid(1));
+        QCOMPARE(right->answerText(), page.session().stream(1).text().mid(1));
+        QVERIFY(left->answerText() != right->answerText());
+        QVERIFY2(page.divergenceText().startsWith(
+                     QStringLiteral("Divergence same for 6 tokens first difference: token 7")),
+                 qPrintable(page.divergenceText()));
+        // The link leads to the difference, in both columns and the strip.
+        auto* headline = page.findChild<QLabel*>(QStringLiteral("divergenceHeadline"));
+        emit headline->linkActivated(QStringLiteral("#difference"));
+        QCOMPARE(page.currentToken(), 6);
+        QCOMPARE(left->currentToken(), 6);
+        QCOMPARE(right->currentToken(), 6);
+        QVERIFY(left->readout().contains(QStringLiteral("KL 0.07 nats")));
+        QVERIFY(right->readout().contains(QStringLiteral("first difference")));
+        QVERIFY(!right->readout().contains(QStringLiteral("KL"))); // its text is another there
+        QCOMPARE(page.findChild<DivergenceStrip*>()->currentToken(), 6);
+        QVERIFY(panel->model()->rowCount() >= 3); // both choices and the zebra
+        // Token 5, 10, … of the script have another top token.
+        QTest::keyClick(left, Qt::Key_Right, Qt::ControlModifier);
+        QCOMPARE(page.currentToken(), 9);
+        QTest::keyClick(left, Qt::Key_Left, Qt::ControlModifier);
+        QCOMPARE(page.currentToken(), 4);
+        QTRY_COMPARE_WITH_TIMEOUT(m_bench->workbench.jobs().activeCount(), 0, patience);
+        checkNames(page);
+        checkNames(*sampling);
+        // Editing takes the turn back.
+        QTest::mouseClick(page.findChild<QAbstractButton*>(QStringLiteral("editPrompt")),
+                          Qt::LeftButton);
+        QCOMPARE(page.prompt(), QStringLiteral("Once"));
+        QVERIFY(!page.session().turn());
+    }
+
+    void escapeStops() {
+        m_bench->startEngine({QStringLiteral("tokens=3000"), QStringLiteral("delay=0.005")});
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        page.resize(900, 600);
+        page.show();
+        page.setPrompt(QStringLiteral("Once"));
+        page.send();
+        QTRY_VERIFY_WITH_TIMEOUT(page.session().stream(0).size() > 5, patience);
+        QTest::keyClick(&page, Qt::Key_Escape);
+        QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
+        QVERIFY(page.session().stream(0).size() < 3000);
+        QTRY_COMPARE_WITH_TIMEOUT(m_bench->workbench.jobs().activeCount(), 0, patience);
+    }
+
+    void takesDroppedFolders() {
+        m_bench->startEngine({});
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        page.show();
+        QTemporaryDir exported;
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(exported.path())});
+        auto* column = page.findChild<QWidget*>(QStringLiteral("chatColumn-right"));
+        QDragEnterEvent enter({10, 10}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(column, &enter);
+        QVERIFY(enter.isAccepted());
+        QDropEvent drop({10, 10}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(column, &drop);
+        QCOMPARE(page.session().side(1),
+                 (Subject{Subject::Kind::Folder, QFileInfo(exported.path()).absoluteFilePath()}));
+        auto* source = page.findChild<QComboBox*>(QStringLiteral("chatSource-right"));
+        QCOMPARE(source->currentText(), QFileInfo(exported.path()).fileName());
+        QVERIFY(page.command().contains(exported.path()));
+    }
+
+    void offersOneAfterTheOther() {
+        m_bench->startEngine({QStringLiteral("limit=8000000000")});
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        page.resize(900, 600);
+        page.show();
+        auto* offer = page.findChild<QAbstractButton*>(QStringLiteral("oneByOne"));
+        QTRY_VERIFY_WITH_TIMEOUT(offer->isVisible(), patience);
+        QTest::mouseClick(offer, Qt::LeftButton);
+        QVERIFY(!page.session().options().together);
+        QVERIFY(!offer->isVisible());
+    }
+
+    /// Pictures with the program's own answers, where a folder for them is named.
+    void pictures() {
+        if (qEnvironmentVariableIsEmpty("BITLOOM_ARTIFACTS")) QSKIP("no folder for pictures");
+        if (!m_bench->startRealEngine()) QSKIP("the program is not built");
+        SubjectModels models(m_bench->workbench);
+        QWidget frame;
+        auto* row = new QHBoxLayout(&frame);
+        row->setContentsMargins(0, 0, 0, 0);
+        row->setSpacing(1);
+        auto* page = new ChatPage(m_bench->workbench, models);
+        auto* side = new QVBoxLayout;
+        side->setSpacing(1);
+        page->samplingPanel()->setFixedWidth(300);
+        page->tokenPanel()->setFixedWidth(300);
+        side->addWidget(page->samplingPanel(), 3);
+        side->addWidget(page->tokenPanel(), 2);
+        row->addWidget(page, 1);
+        row->addLayout(side);
+        frame.resize(1440, 760);
+        frame.show();
+        shoot(frame, QStringLiteral("chat-empty"));
+        m_bench->workbench.requestBudget({Budget::Kind::Bits, 2.6});
+        QTest::qWait(400);
+        ChatOptions options = page->session().options();
+        options.maxTokens = 120;
+        page->session().setOptions(options);
+        page->setPrompt(QStringLiteral("Once upon a time there was a little fox who"));
+        QTest::qWait(300);
+        page->send();
+        QTRY_VERIFY_WITH_TIMEOUT(page->session().stream(0).size() > 30, patience);
+        shoot(frame, QStringLiteral("chat-streaming"));
+        QTRY_VERIFY_WITH_TIMEOUT(!page->session().busy(), patience);
+        QTest::qWait(100);
+        page->setCurrentToken(page->session().firstDifference(), false);
+        page->setPrompt(QStringLiteral("The dog and the cat"));
+        shoot(frame, QStringLiteral("chat-answered"));
+        QTRY_COMPARE_WITH_TIMEOUT(m_bench->workbench.jobs().activeCount(), 0, 300'000);
+        QTest::qWait(100);
+        shoot(frame, QStringLiteral("chat-full-ready"));
+        frame.resize(1000, 420);
+        shoot(frame, QStringLiteral("chat-small"));
+    }
+};
+
+QTEST_MAIN(TestChatPage)
+#include "tst_chat_page.moc"

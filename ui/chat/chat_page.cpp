@@ -1,0 +1,697 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "ui/chat/chat_page.h"
+
+#include "ui/chat/chat_column.h"
+#include "ui/chat/sampling_panel.h"
+#include "ui/chat/token_panel.h"
+#include "ui/chat/token_view.h"
+#include "ui/chat/underline_legend.h"
+#include "ui/models/texts.h"
+#include "ui/plots/divergence_strip.h"
+#include "ui/state/jobs.h"
+#include "ui/state/settings.h"
+#include "ui/theme/icons.h"
+#include "ui/theme/theme.h"
+
+#include <QClipboard>
+#include <QComboBox>
+#include <QEvent>
+#include <QGuiApplication>
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QRegularExpression>
+#include <QScrollBar>
+#include <QSplitter>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include <cmath>
+
+namespace bitloom::ui {
+
+namespace {
+
+constexpr int batchMs = 33; // answers are shown thirty times a second, however fast tokens come
+
+QFrame* hairline() {
+    auto* line = new QFrame;
+    line->setFrameShape(QFrame::HLine);
+    line->setFrameShadow(QFrame::Plain);
+    line->setForegroundRole(QPalette::Midlight);
+    line->setFixedHeight(1);
+    return line;
+}
+
+QString quoted(const QString& text) {
+    QString escaped = text;
+    return QString(QLatin1Char('\'') % escaped.replace(QLatin1Char('\''), QLatin1String("'\\''")) %
+                   QLatin1Char('\''));
+}
+
+} // namespace
+
+ChatPage::ChatPage(Workbench& workbench, SubjectModels& models, QWidget* parent)
+    : QWidget(parent), m_workbench(workbench), m_models(models) {
+    setObjectName(QStringLiteral("chatPage"));
+    setBackgroundRole(QPalette::Base);
+    setAutoFillBackground(true);
+    m_session = new ChatSession(workbench, models, this);
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    column->addWidget(makePromptRow());
+    column->addWidget(makeAnswers(), 1);
+    column->addWidget(makeDivergence());
+    column->addWidget(makeInput());
+    m_batch.setSingleShot(true);
+    m_batch.setInterval(batchMs);
+    connect(&m_batch, &QTimer::timeout, this, &ChatPage::refresh);
+    m_countTimer.setSingleShot(true);
+    m_countTimer.setInterval(200);
+    connect(&m_countTimer, &QTimer::timeout, this, &ChatPage::countTokens);
+    connectSession();
+    refreshAll();
+}
+
+ChatPage::~ChatPage() {
+    m_session->disconnect(this);
+    m_workbench.disconnect(this);
+    m_models.disconnect(this);
+}
+
+QWidget* ChatPage::makePromptRow() {
+    m_promptRow = new QWidget;
+    auto* column = new QVBoxLayout(m_promptRow);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    auto* row = new QHBoxLayout;
+    row->setContentsMargins(24, 8, 16, 8);
+    row->setSpacing(gridStep);
+    auto* label = new QLabel(tr("Prompt"));
+    label->setForegroundRole(QPalette::PlaceholderText);
+    m_promptText = new QLabel;
+    m_promptText->setObjectName(QStringLiteral("lastPrompt"));
+    m_promptText->setTextFormat(Qt::PlainText);
+    m_promptText->setWordWrap(true);
+    m_promptText->setFont(headingFont());
+    m_promptText->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    m_edit = new QToolButton;
+    m_edit->setObjectName(QStringLiteral("editPrompt"));
+    m_edit->setIcon(symbol("rename"));
+    m_edit->setAutoRaise(true);
+    m_edit->setToolTip(tr("Edit the prompt"));
+    m_edit->setAccessibleName(tr("Edit the prompt"));
+    m_edit->setFocusPolicy(Qt::TabFocus);
+    m_copyCommand = new QToolButton;
+    m_copyCommand->setObjectName(QStringLiteral("copyChatCommand"));
+    m_copyCommand->setIcon(symbol("command"));
+    m_copyCommand->setAutoRaise(true);
+    m_copyCommand->setToolTip(tr("Copy as command"));
+    m_copyCommand->setAccessibleName(tr("Copy the chat as command"));
+    m_copyCommand->setFocusPolicy(Qt::TabFocus);
+    label->setContentsMargins(0, 5, 0, 5);
+    m_promptText->setContentsMargins(0, 5, 0, 5);
+    row->addWidget(label, 0, Qt::AlignTop);
+    row->addWidget(m_promptText, 1, Qt::AlignTop);
+    row->addWidget(m_copyCommand, 0, Qt::AlignTop);
+    row->addWidget(m_edit, 0, Qt::AlignTop);
+    column->addLayout(row);
+    column->addWidget(hairline());
+    connect(m_edit, &QToolButton::clicked, this, [this] {
+        setPrompt(m_session->takeBack());
+        focusPrompt();
+    });
+    connect(m_copyCommand, &QToolButton::clicked, this, [this] {
+        QGuiApplication::clipboard()->setText(command());
+        emit m_workbench.message(tr("Copied: %1").arg(command()));
+    });
+    return m_promptRow;
+}
+
+QWidget* ChatPage::makeAnswers() {
+    auto* box = new QWidget;
+    auto* column = new QVBoxLayout(box);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    auto* splitter = new QSplitter(Qt::Horizontal);
+    splitter->setObjectName(QStringLiteral("chatColumns"));
+    splitter->setChildrenCollapsible(false);
+    splitter->setHandleWidth(1);
+    for (int side = 0; side < 2; ++side) {
+        m_columns[side] = new ChatColumn(*m_session, m_models, side);
+        splitter->addWidget(m_columns[side]);
+        splitter->setStretchFactor(side, 1);
+        TokenView* view = m_columns[side]->view();
+        connect(m_columns[side], &ChatColumn::folderDropped, this,
+                [this, side](const QString& folder) { chatWith(folder, side); });
+        connect(view, &TokenView::tokenMoved, this,
+                [this](int token) { setCurrentToken(token, false); });
+        connect(view, &TokenView::tokenHovered, this, [this](int token) {
+            if (token >= 0) setCurrentToken(token, false);
+        });
+        connect(view, &TokenView::differenceRequested, this, &ChatPage::stepDifference);
+        connect(view->verticalScrollBar(), &QScrollBar::valueChanged, this,
+                [this, side] { syncScroll(side); });
+    }
+    m_answers = splitter;
+    column->addWidget(splitter, 1);
+    auto* foot = new QHBoxLayout;
+    foot->setContentsMargins(24, 4, 24, 8);
+    foot->setSpacing(24);
+    m_legend = new UnderlineLegend;
+    m_apartNote = captionLabel({});
+    m_apartNote->setForegroundRole(QPalette::PlaceholderText);
+    m_foot = new QWidget;
+    m_foot->setLayout(foot);
+    foot->addWidget(m_legend);
+    foot->addWidget(m_apartNote, 1, Qt::AlignRight);
+    column->addWidget(m_foot);
+    return box;
+}
+
+QWidget* ChatPage::makeDivergence() {
+    m_divergence = new QWidget;
+    auto* column = new QVBoxLayout(m_divergence);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    column->addWidget(hairline());
+    auto* head = new QHBoxLayout;
+    head->setContentsMargins(24, 8, 24, 0);
+    m_headline = new QLabel;
+    m_headline->setObjectName(QStringLiteral("divergenceHeadline"));
+    m_headline->setTextFormat(Qt::RichText);
+    m_headline->setWordWrap(true);
+    m_headline->setTextInteractionFlags(Qt::LinksAccessibleByMouse | Qt::LinksAccessibleByKeyboard);
+    m_headline->setAccessibleName(tr("Divergence of the answers"));
+    head->addWidget(m_headline, 1);
+    column->addLayout(head);
+    m_strip = new DivergenceStrip;
+    m_strip->setObjectName(QStringLiteral("divergenceStrip"));
+    m_strip->setMinimumHeight(44);
+    m_strip->setMaximumHeight(170);
+    column->addWidget(m_strip);
+    connect(m_headline, &QLabel::linkActivated, this, [this](const QString&) {
+        setCurrentToken(m_session->firstDifference(), true);
+        m_columns[0]->view()->setFocus();
+    });
+    connect(m_strip, &DivergenceStrip::cursorMoved, this, [this](int token) {
+        if (token >= 0) setCurrentToken(token, false);
+    });
+    connect(m_strip, &DivergenceStrip::tokenClicked, this,
+            [this](int token) { setCurrentToken(token, true); });
+    connect(m_strip, &PlotView::failed, &m_workbench, &Workbench::message);
+    return m_divergence;
+}
+
+QWidget* ChatPage::makeInput() {
+    auto* box = new QWidget;
+    auto* column = new QVBoxLayout(box);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    column->addWidget(hairline());
+    auto* inner = new QVBoxLayout;
+    inner->setContentsMargins(24, 10, 24, 10);
+    inner->setSpacing(gridStep);
+    m_noticeRow = new QWidget;
+    auto* noticeRow = new QHBoxLayout(m_noticeRow);
+    noticeRow->setContentsMargins(0, 0, 0, 0);
+    m_notice = new QLabel;
+    m_notice->setObjectName(QStringLiteral("chatNotice"));
+    m_notice->setWordWrap(true);
+    m_oneByOne = new QPushButton(tr("Answer one after the other"));
+    m_oneByOne->setObjectName(QStringLiteral("oneByOne"));
+    m_oneByOne->setAccessibleName(m_oneByOne->text());
+    noticeRow->addWidget(m_notice, 1);
+    noticeRow->addWidget(m_oneByOne);
+    inner->addWidget(m_noticeRow);
+    m_prompt = new QPlainTextEdit;
+    m_prompt->setObjectName(QStringLiteral("chatPrompt"));
+    m_prompt->setAccessibleName(tr("Prompt"));
+    m_prompt->setPlaceholderText(tr("Write something that both models continue"));
+    m_prompt->setTabChangesFocus(true);
+    m_prompt->setAcceptDrops(false);
+    m_prompt->installEventFilter(this);
+    inner->addWidget(m_prompt);
+    auto* row = new QHBoxLayout;
+    row->setSpacing(gridStep);
+    m_hint = captionLabel({});
+    m_hint->setWordWrap(true);
+    m_count = captionLabel({});
+    m_hint->setForegroundRole(QPalette::PlaceholderText);
+    m_count->setForegroundRole(QPalette::PlaceholderText);
+    m_stop = new QPushButton(tr("Stop"));
+    m_stop->setObjectName(QStringLiteral("chatStop"));
+    m_stop->setAccessibleName(tr("Stop the answers"));
+    m_send = new QPushButton(tr("Send"));
+    m_send->setObjectName(QStringLiteral("chatSend"));
+    m_send->setAccessibleName(tr("Send the prompt"));
+    m_send->setProperty("primary", true);
+    row->addWidget(m_hint, 1);
+    row->addWidget(m_count);
+    row->addWidget(m_stop);
+    row->addWidget(m_send);
+    inner->addLayout(row);
+    column->addLayout(inner);
+    connect(m_send, &QPushButton::clicked, this, &ChatPage::send);
+    connect(m_stop, &QPushButton::clicked, this, [this] { m_session->stop(); });
+    connect(m_oneByOne, &QPushButton::clicked, this, [this] {
+        ChatOptions options = m_session->options();
+        options.together = false;
+        m_session->setOptions(options);
+    });
+    connect(m_prompt, &QPlainTextEdit::textChanged, this, [this] {
+        refreshInput();
+        m_countTimer.start();
+    });
+    return box;
+}
+
+void ChatPage::connectSession() {
+    connect(m_session, &ChatSession::streamChanged, this, [this] {
+        if (!m_batch.isActive()) m_batch.start();
+    });
+    connect(m_session, &ChatSession::turnsChanged, this, [this] {
+        m_current = -1;
+        refreshAll();
+    });
+    connect(m_session, &ChatSession::sidesChanged, this, &ChatPage::refreshAll);
+    connect(m_session, &ChatSession::phaseChanged, this, [this] {
+        refreshInput();
+        if (!m_batch.isActive()) m_batch.start();
+    });
+    connect(m_session, &ChatSession::obstacleChanged, this, &ChatPage::refreshInput);
+    connect(m_session, &ChatSession::optionsChanged, this, &ChatPage::refreshInput);
+    connect(m_session, &ChatSession::preparationChanged, this, [this] {
+        if (!m_batch.isActive()) m_batch.start();
+    });
+    connect(m_session, &ChatSession::scoresCleared, this, [this] {
+        m_strip->clear();
+        refreshDivergence(0);
+    });
+    connect(m_session, &ChatSession::scoresAdded, this, &ChatPage::refreshDivergence);
+    for (auto signal :
+         {&Workbench::presetsChanged, &Workbench::phaseChanged, &Workbench::summariesChanged})
+        connect(&m_workbench, signal, this, [this] {
+            for (ChatColumn* column : m_columns)
+                column->refreshSources();
+            refresh();
+        });
+    connect(&m_workbench, &Workbench::planSettled, this, &ChatPage::refresh);
+    connect(&m_models, &SubjectModels::infoChanged, this, &ChatPage::refresh);
+}
+
+SamplingPanel* ChatPage::samplingPanel() {
+    if (!m_sampling) m_sampling = new SamplingPanel(*m_session);
+    return m_sampling;
+}
+
+TokenPanel* ChatPage::tokenPanel() {
+    if (!m_token) {
+        m_token = new TokenPanel;
+        connect(m_token, &TokenPanel::stepRequested, this, &ChatPage::stepDifference);
+        refreshToken();
+    }
+    return m_token;
+}
+
+// --- the prompt
+// ------------------------------------------------------------------------------------
+
+void ChatPage::setPrompt(const QString& prompt) {
+    m_prompt->setPlainText(prompt);
+    m_prompt->moveCursor(QTextCursor::End);
+}
+
+QString ChatPage::prompt() const {
+    return m_prompt->toPlainText();
+}
+
+void ChatPage::focusPrompt() {
+    m_prompt->setFocus(Qt::OtherFocusReason);
+}
+
+void ChatPage::send() {
+    const QString text = prompt();
+    if (text.trimmed().isEmpty() || m_session->busy() || !m_session->obstacle().isEmpty()) return;
+    m_session->send(text);
+    if (!m_session->busy()) return;
+    emit promptSent(text);
+    m_prompt->clear();
+}
+
+void ChatPage::chatWith(const QString& folder, int side) {
+    if (m_session->busy()) {
+        emit m_workbench.message(tr("Stop the answers before choosing another model."));
+        return;
+    }
+    rememberChatFolder(m_workbench.settings(), folder);
+    m_session->setSide(side, {Subject::Kind::Folder, folder});
+    focusPrompt();
+}
+
+QString ChatPage::command() const {
+    if (!m_workbench.hasModel()) return {};
+    const auto path = [&](int side) {
+        const Subject& subject = m_session->side(side);
+        if (subject.kind == Subject::Kind::Folder) return subject.name;
+        // A plan that is not exported has no folder yet: a name to be put in.
+        return subject.kind == Subject::Kind::Original ? m_workbench.model()->folder
+                                                       : QStringLiteral("EXPORTED_FOLDER");
+    };
+    const ChatOptions& o = m_session->options();
+    QString line = QStringLiteral("bitloom chat ") % quoted(path(0));
+    if (m_session->comparing()) line += QStringLiteral(" --against ") % quoted(path(1));
+    const QString text = m_session->turn() ? m_session->turn()->prompt : prompt();
+    if (!text.isEmpty()) line += QStringLiteral(" --prompt ") % quoted(text);
+    line += QStringLiteral(" --max-tokens %1 --temperature %2 --seed %3")
+                .arg(o.maxTokens)
+                .arg(o.temperature)
+                .arg(o.seed);
+    if (o.topK > 0) line += QStringLiteral(" --top-k %1").arg(o.topK);
+    if (o.topP < 1) line += QStringLiteral(" --top-p %1").arg(o.topP);
+    if (o.minP > 0) line += QStringLiteral(" --min-p %1").arg(o.minP);
+    if (o.repetitionPenalty != 1)
+        line += QStringLiteral(" --repetition-penalty %1").arg(o.repetitionPenalty);
+    return line;
+}
+
+void ChatPage::countTokens() {
+    const QString text = prompt();
+    const int serial = ++m_countSerial;
+    EngineClient* engine = m_workbench.engine();
+    if (text.isEmpty() || !engine || engine->state() != EngineClient::State::Ready ||
+        !m_workbench.hasModel()) {
+        m_count->clear();
+        return;
+    }
+    engine->call(
+        QStringLiteral("tokenize"),
+        {{QStringLiteral("model"), m_workbench.model()->folder}, {QStringLiteral("text"), text}},
+        this, [this, serial](const EngineResult& result) {
+            if (serial != m_countSerial) return;
+            const int count = result.value[QLatin1String("tokens")].toInt();
+            m_count->setText(result.ok() ? tokensText(count) : QString());
+        });
+}
+
+void ChatPage::refreshInput() {
+    const QFontMetrics metrics(m_prompt->font());
+    m_prompt->setFixedHeight(metrics.lineSpacing() * (height() < 560 ? 2 : 3) + 18);
+    const QString obstacle = m_session->obstacle();
+    const bool busy = m_session->busy();
+    m_send->setEnabled(!busy && obstacle.isEmpty() && !prompt().trimmed().isEmpty());
+    m_stop->setEnabled(busy);
+    m_hint->setText(busy ? tr("Esc stops within one token.")
+                    : m_session->comparing()
+                        ? tr("Sent to both. Ctrl+Return sends, Esc stops both within one token.")
+                        : tr("Ctrl+Return sends, Esc stops within one token."));
+    showNotice();
+    m_edit->setEnabled(!busy);
+}
+
+void ChatPage::showNotice() {
+    QString text = m_session->obstacle();
+    bool offer = false;
+    if (text.isEmpty() && !m_session->problem().isEmpty())
+        text = m_session->problem() % QLatin1Char(' ') % m_session->problemHint();
+    if (text.isEmpty())
+        if (const auto tight = m_session->tightness()) {
+            const QLocale locale;
+            text = tr("Both together need about %1 of memory, %2 are allowed. One after the "
+                      "other need %3.")
+                       .arg(bytesText(locale, double(tight->both)),
+                            bytesText(locale, double(tight->limit)),
+                            bytesText(locale, double(tight->one)));
+            offer = true;
+        }
+    m_notice->setText(text);
+    m_noticeRow->setVisible(!text.isEmpty());
+    m_oneByOne->setVisible(offer);
+}
+
+// --- answers
+// ----------------------------------------------------------------------------------------
+
+void ChatPage::refreshAll() {
+    for (ChatColumn* column : m_columns)
+        column->refreshSources();
+    const ChatTurn* turn = m_session->turn();
+    m_promptRow->setVisible(turn != nullptr);
+    if (turn) m_promptText->setText(turn->prompt);
+    refresh();
+    refreshInput();
+}
+
+void ChatPage::refresh() {
+    m_batch.stop();
+    const int difference = m_session->firstDifference();
+    for (ChatColumn* column : m_columns) {
+        column->refresh();
+        column->view()->setFirstDifference(difference);
+    }
+    alignHeads();
+    if (difference >= 0) m_strip->setFirstDifference(difference);
+    m_strip->setExpectedTokens(m_session->stream(0).size());
+    const bool compared = m_session->comparing() && m_session->turn();
+    m_apartNote->setText(difference >= 0
+                             ? tr("After the first difference the texts part. KL is scored on the "
+                                  "left text.")
+                             : QString());
+    m_legend->setVisible(!m_session->divergence().empty());
+    m_divergence->setVisible(compared &&
+                             (m_session->options().score || !m_session->divergence().empty()));
+    refreshHeadline();
+    if (m_current >= 0) refreshToken();
+}
+
+void ChatPage::refreshDivergence(int first) {
+    const DivergenceModel& model = m_session->divergence();
+    std::vector<TokenDivergence> fresh;
+    for (int i = first; i < model.size(); ++i) {
+        const TokenScore& score = model.tokens()[size_t(i)];
+        fresh.push_back({score.kl, score.deltaLogProb, score.sameTop, score.text});
+    }
+    if (!fresh.empty()) m_strip->append(fresh);
+    std::vector<float> kl;
+    kl.reserve(size_t(model.size()));
+    for (const TokenScore& score : model.tokens())
+        kl.push_back(score.kl);
+    m_columns[0]->view()->setDivergence(kl);
+    // The right text is scored only as far as it is the same.
+    m_columns[1]->view()->setDivergence(kl, m_session->commonTokens() - 1);
+    if (!m_batch.isActive()) m_batch.start();
+}
+
+void ChatPage::refreshHeadline() {
+    const DivergenceModel& model = m_session->divergence();
+    const int difference = m_session->firstDifference(), common = m_session->commonTokens();
+    const QString gap = QStringLiteral("&nbsp;&nbsp;&nbsp; ");
+    const QLocale locale;
+    QString text = QStringLiteral("<b>") % tr("Divergence") % QStringLiteral("</b>") % gap;
+    const QString same = tr("same for %1").arg(tokensText(common));
+    if (difference >= 0)
+        text += same % gap %
+                QStringLiteral("<a href=\"#difference\" style=\"color:%1\">%2</a>")
+                    .arg(PlotTheme::of(palette()).accent.name(),
+                         tr("first difference: token %1").arg(locale.toString(difference + 1)));
+    else if (common > 0)
+        text += m_session->busy() ? same : tr("the same text, %1").arg(tokensText(common));
+    if (m_session->phase() == ChatSession::Phase::Scoring)
+        text += gap % tr("scoring, %1 of %2").arg(model.size()).arg(m_session->stream(0).size());
+    if (!model.empty()) {
+        const DivergenceModel::Summary s = model.summary();
+        const auto figure = [&](const QString& value, const QString& words) {
+            QString tail = words;
+            tail.replace(QLatin1Char(' '), QChar(0x00A0));
+            text += gap % QStringLiteral("<b>") % value.toHtmlEscaped() %
+                    QStringLiteral("</b>&nbsp;") % tail;
+        };
+        figure(numberText(locale, s.klMean, 2), tr("mean KL, nats"));
+        figure(numberText(locale, s.klMedian, 2), tr("median"));
+        figure(numberText(locale, s.klP99, 2), tr("at 99 %"));
+        figure(percentText(locale, s.sameTop), tr("same top token"));
+        figure(numberText(locale, s.lnPplRatio, 2), tr("ln PPL ratio"));
+    }
+    m_headline->setText(text);
+    const PlotState& state = m_strip->state();
+    if (model.empty()) {
+        const bool busy = m_session->busy();
+        PlotState empty{PlotState::Kind::Empty,
+                        busy ? tr("The left text is scored when both answers are there.")
+                             : tr("No text is scored yet."),
+                        {},
+                        {},
+                        -1};
+        if (!(state == empty)) m_strip->setState(empty);
+    } else if (state.kind == PlotState::Kind::Empty) {
+        m_strip->setState({});
+    }
+}
+
+QString ChatPage::divergenceText() const {
+    QString plain = m_headline->text();
+    static const QRegularExpression tags(QStringLiteral("<[^>]*>"));
+    plain.remove(tags);
+    return plain.replace(QLatin1String("&nbsp;"), QLatin1String(" ")).simplified();
+}
+
+// --- the cursor
+// -------------------------------------------------------------------------------------
+
+QString ChatPage::readoutOf(int token, int side) const {
+    const TokenStream& stream = m_session->stream(side);
+    if (token < 0 || token >= stream.size()) return {};
+    const ChatToken& own = stream.tokens()[size_t(token)];
+    const QLocale locale;
+    QStringList parts{tr("token %1, “%2”").arg(token + 1).arg(visibleTokenText(own.text))};
+    if (std::isfinite(own.logProb))
+        parts << tr("probability %1").arg(fixedText(std::exp(own.logProb), 2));
+    const DivergenceModel& model = m_session->divergence();
+    const bool scored = token < model.size() && (side == 0 || token < m_session->commonTokens());
+    if (scored) {
+        const TokenScore& score = model.tokens()[size_t(token)];
+        parts << tr("KL %1 nats").arg(numberText(locale, double(score.kl), 3))
+              << tr("Δ ln p %1").arg(signedText(double(score.deltaLogProb), 3))
+              << (score.sameTop ? tr("same top token") : tr("another top token"));
+    }
+    if (token == m_session->firstDifference()) parts << tr("first difference");
+    return parts.join(QStringLiteral(", "));
+}
+
+void ChatPage::setCurrentToken(int token, bool reveal) {
+    const int most = std::max(m_session->stream(0).size(), m_session->stream(1).size());
+    if (token >= most) token = -1;
+    m_current = token;
+    for (int side = 0; side < 2; ++side) {
+        TokenView* view = m_columns[side]->view();
+        m_syncing = true;
+        view->setCurrentToken(token, reveal);
+        m_syncing = false;
+        view->setReadout(readoutOf(view->currentToken(), side));
+    }
+    m_strip->setCurrentToken(token);
+    refreshToken();
+}
+
+void ChatPage::refreshToken() {
+    if (!m_token) return;
+    const auto title = [&](int side) {
+        const ChatTurn* turn = m_session->turn();
+        const QString answered = turn ? turn->models[size_t(side)].title : QString();
+        QString title =
+            answered.isEmpty() ? subjectTitle(m_session->side(side), m_workbench) : answered;
+        return title.section(QLatin1Char(' '), 0, 0); // "2.60 bits": the number says it
+    };
+    m_token->setTitles(title(0), m_session->comparing() ? title(1) : QString());
+    const DivergenceModel& model = m_session->divergence();
+    m_token->setDifferences(m_current >= 0 && m_current < model.size() &&
+                                    !model.tokens()[size_t(m_current)].sameTop
+                                ? model.otherTopRank(m_current)
+                                : 0,
+                            model.otherTopCount(), model.otherTop(m_current, -1) >= 0,
+                            model.otherTop(m_current, 1) >= 0);
+    const auto tokenOf = [&](int side) -> const ChatToken* {
+        const TokenStream& stream = m_session->stream(side);
+        return m_current >= 0 && m_current < stream.size() ? &stream.tokens()[size_t(m_current)]
+                                                           : nullptr;
+    };
+    const ChatToken *left = tokenOf(0), *right = m_session->comparing() ? tokenOf(1) : nullptr;
+    if (!left && !right) {
+        m_token->clear();
+        return;
+    }
+    const TokenScore* score =
+        m_current < model.size() ? &model.tokens()[size_t(m_current)] : nullptr;
+    const int difference = m_session->firstDifference();
+    const bool sameContext = difference < 0 || m_current <= difference;
+    QString heading = tr("Token %1").arg(QLocale().toString(m_current + 1));
+    const TokenStream& stream = m_session->stream(left ? 0 : 1);
+    if (m_current > 0)
+        heading = tr("Token %1, after “%2”")
+                      .arg(QLocale().toString(m_current + 1),
+                           visibleTokenText(stream.tokens()[size_t(m_current) - 1].text));
+    const QString figure =
+        score ? tr("KL %1 nats").arg(numberText(QLocale(), double(score->kl), 3)) : QString();
+    const QString note = sameContext ? QString()
+                         : score     ? tr("The texts have parted: the right column knows this "
+                                              "token alone, by scoring the left text.")
+                                     : tr("The texts have parted: the sides cannot be compared "
+                                              "here.");
+    m_token->show(heading, figure,
+                  tokenChoices(left, right, sameContext,
+                               score && std::isfinite(score->logProb)
+                                   ? std::optional<double>(score->logProb)
+                                   : std::nullopt),
+                  note);
+}
+
+void ChatPage::stepDifference(int step) {
+    const int next = m_session->divergence().otherTop(m_current, step);
+    if (next >= 0) setCurrentToken(next, true);
+}
+
+void ChatPage::syncScroll(int from) {
+    if (m_syncing) return;
+    QScrollBar* source = m_columns[from]->view()->verticalScrollBar();
+    QScrollBar* target = m_columns[1 - from]->view()->verticalScrollBar();
+    m_syncing = true;
+    target->setValue(std::min(source->value(), target->maximum()));
+    m_syncing = false;
+}
+
+// --- events
+// -----------------------------------------------------------------------------------------
+
+void ChatPage::keyPressEvent(QKeyEvent* event) {
+    if (event->key() == Qt::Key_Escape && m_session->busy()) {
+        m_session->stop();
+        return;
+    }
+    QWidget::keyPressEvent(event);
+}
+
+void ChatPage::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    // In a low window the answers come first: the strip becomes a sparkline.
+    const bool low = height() < 560;
+    m_strip->setMaximumHeight(low ? 48 : 170);
+    m_foot->setVisible(!low);
+    refreshInput();
+    alignHeads();
+}
+
+void ChatPage::alignHeads() {
+    // Both texts begin on the same line, whatever stands in the heads.
+    int height = 0;
+    for (ChatColumn* column : m_columns)
+        height = std::max(height, column->naturalHeadHeight());
+    for (ChatColumn* column : m_columns)
+        column->setHeadHeight(height);
+}
+
+bool ChatPage::eventFilter(QObject* object, QEvent* event) {
+    if (object == m_prompt && event->type() == QEvent::KeyPress) {
+        const auto* key = static_cast<QKeyEvent*>(event);
+        const bool enter = key->key() == Qt::Key_Return || key->key() == Qt::Key_Enter;
+        if (enter && key->modifiers() & Qt::ControlModifier) {
+            send();
+            return true;
+        }
+    }
+    return QWidget::eventFilter(object, event);
+}
+
+void ChatPage::changeEvent(QEvent* event) {
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange && m_headline) refreshHeadline();
+    if (event->type() == QEvent::FontChange && m_prompt) {
+        m_promptText->setFont(headingFont());
+        refreshInput();
+    }
+}
+
+} // namespace bitloom::ui
