@@ -115,10 +115,11 @@ void packPanelSegment(PanelSegment segment, std::span<const uint8_t* const> code
     }
 }
 
-void quantizePanelInput(std::span<const PanelSegment> segments, std::span<const int16_t> offsets,
-                        std::span<const float> x, std::span<int8_t> q, std::span<float> scale,
-                        std::span<int32_t> start, std::span<int32_t> sum) {
-    assert(x.size() == q.size() && x.size() == offsets.size());
+void roundPanelInput(std::span<const PanelSegment> segments, std::span<const int16_t> offsets,
+                     std::span<const float> x, std::span<int8_t> high, std::span<int8_t> low,
+                     std::span<float> scale, std::span<int32_t> start, std::span<int32_t> sum) {
+    assert(x.size() == high.size() && x.size() == low.size() && x.size() == offsets.size());
+    constexpr int32_t limit = 127 * panelRadix + 126; // one more would round up to 128
     size_t at = 0, block = 0;
     for (const PanelSegment& segment : segments) {
         for (int64_t first = 0; first < segment.columns; first += panelBlock, ++block) {
@@ -126,16 +127,19 @@ void quantizePanelInput(std::span<const PanelSegment> segments, std::span<const 
             float largest = 0;
             for (size_t i = at; i < at + n; ++i)
                 largest = std::max(largest, std::fabs(x[i]));
-            scale[block] = largest / 127.f;
-            const float inverse = largest > 0 ? 127.f / largest : 0.f;
+            scale[block] = largest / float(limit);
+            const float inverse = largest > 0 ? float(limit) / largest : 0.f;
             int32_t total = 0, shifted = 0;
             for (size_t i = at; i < at + n; ++i) {
                 // Adding and taking away 1.5·2^23 rounds to the nearest integer, ties to even.
                 const float rounded = (x[i] * inverse + 12582912.f) - 12582912.f;
-                const int32_t value = std::clamp(int32_t(rounded), -127, 127);
-                q[i] = int8_t(value);
-                total += value;
-                shifted += offsets[i] * value;
+                const int32_t q = std::clamp(int32_t(rounded), -limit, limit);
+                const float part = float(q) * (1.f / float(panelRadix));
+                const auto upper = int32_t((part + 12582912.f) - 12582912.f);
+                high[i] = int8_t(upper);
+                low[i] = int8_t(q - panelRadix * upper);
+                total += q;
+                shifted += offsets[i] * q;
             }
             sum[block] = total;
             start[block] = shifted;
@@ -150,7 +154,7 @@ namespace {
 /// The definition: what every other version must give, bit for bit.
 void scalarMatvec(std::span<const PanelSegment> segments, const uint8_t* panel,
                   const uint8_t* tables, const PanelInput& input, int64_t rows, float* y) {
-    const int8_t* q = input.q.data();
+    const int8_t *high = input.high.data(), *low = input.low.data();
     size_t block = 0;
     for (const PanelSegment& segment : segments) {
         const int bits = panelBits(segment.kind), entries = panelEntries(segment.kind);
@@ -195,13 +199,15 @@ void scalarMatvec(std::span<const PanelSegment> segments, const uint8_t* panel,
                     default:
                         code = step[group * 64 + lane];
                     }
-                    sum += (entries ? tables[k * entries + code] : code) * int32_t(q[k]);
+                    sum += (entries ? tables[k * entries + code] : code) *
+                           (panelRadix * int32_t(high[k]) + int32_t(low[k]));
                 }
                 y[row] = std::fma(input.scale[block], float(sum), y[row]);
             }
             panel += n / panelColumnUnit * stepBytes;
             tables += n * entries;
-            q += n;
+            high += n;
+            low += n;
         }
     }
 }

@@ -9,9 +9,9 @@
 /// Matrix times vector with column tables (layout `column`, FORMAT §1), at memory speed. KERNELS
 /// §4.
 ///
-/// y[n] = bias + Σ_blocks scale_b · Σ_{k in b} v_k(code[n,k]) · q_k, with activations quantized to
-/// int8 in blocks of up to 128 columns. The inner sums are exact int32, the outer one is a chain of
-/// fused multiply-adds in the order of the blocks: every instruction set gives the same bits.
+/// y[n] = bias + Σ_blocks scale_b · Σ_{k in b} v_k(code[n,k]) · q_k, with activations rounded to
+/// 15 bits in blocks of up to 128 columns. The inner sums are exact int32, the outer one is a chain
+/// of fused multiply-adds in the order of the blocks: every instruction set gives the same bits.
 ///
 /// In memory a matrix is cut into panels of up to 256 rows, and each panel is one sequential
 /// stream: segment after segment (columns of one width), four columns at a time, all rows of the
@@ -60,21 +60,26 @@ void packPanelSegment(PanelSegment segment, std::span<const uint8_t* const> code
                       int64_t valid, std::span<uint8_t> out);
 int64_t segmentBytes(PanelSegment segment, int64_t rows);
 
-/// Quantized activations in stored order, padding included. Whoever fills them in decides which
+/// An activation is the integer 254·high + low: two bytes, each of which the byte products of every
+/// instruction set take. One byte alone would do for large models; on the bundled one it costs
+/// 0.006 nats a token (tests/bench/bench_rounding).
+inline constexpr int panelRadix = 254;
+
+/// Rounded activations in stored order, padding included. Whoever fills them in decides which
 /// source column stands where, and multiplies by the column's scale first.
 struct PanelInput {
-    std::span<const int8_t> q;      ///< [Σ columns], −127…127
-    std::span<const float> scale;   ///< [blockCount]
-    std::span<const int32_t> start; ///< [blockCount]: Σ offset·q
-    std::span<const int32_t> sum;   ///< [blockCount]: Σ q
+    std::span<const int8_t> high, low; ///< [Σ columns], −127…127
+    std::span<const float> scale;      ///< [blockCount]
+    std::span<const int32_t> start;    ///< [blockCount]: Σ offset·q, q = 254·high + low
+    std::span<const int32_t> sum;      ///< [blockCount]: Σ q
 };
 
-/// Quantizes `x` [Σ columns], in stored order and already multiplied by the columns' scales:
-/// scale = largest magnitude of the block / 127, q = nearest integer, ties to even. A block of
-/// zeros has scale 0. `offsets` [Σ columns]. The same bits on every machine.
-void quantizePanelInput(std::span<const PanelSegment> segments, std::span<const int16_t> offsets,
-                        std::span<const float> x, std::span<int8_t> q, std::span<float> scale,
-                        std::span<int32_t> start, std::span<int32_t> sum);
+/// Rounds `x` [Σ columns], in stored order and already multiplied by the columns' scales: scale =
+/// largest magnitude of the block / 32384, q = nearest integer, ties to even. A block of zeros has
+/// scale 0. `offsets` [Σ columns]. The same bits on every machine.
+void roundPanelInput(std::span<const PanelSegment> segments, std::span<const int16_t> offsets,
+                     std::span<const float> x, std::span<int8_t> high, std::span<int8_t> low,
+                     std::span<float> scale, std::span<int32_t> start, std::span<int32_t> sum);
 
 /// y[n] += the sum above, for the rows of one panel; y [rows] holds the bias before.
 using PanelMatvec = void (*)(std::span<const PanelSegment> segments, const uint8_t* panel,

@@ -45,6 +45,17 @@ BITLOOM_INLINE __m256i dotTable4(__m256i acc, __m256i bytes, const Activations& 
 #endif
 }
 
+/// The same for bytes up to 255.
+BITLOOM_INLINE __m256i dotByte(__m256i acc, __m256i bytes, const Activations& a) {
+#if BITLOOM_VNNI
+    return _mm256_dpbusd_avx_epi32(acc, bytes, a.x);
+#else
+    const __m256i upper = _mm256_and_si256(_mm256_srli_epi16(bytes, 1), _mm256_set1_epi8(127));
+    const __m256i last = _mm256_and_si256(bytes, _mm256_set1_epi8(1));
+    return dotSmall(dotSmall(dotSmall(acc, upper, a), upper, a), last, a);
+#endif
+}
+
 BITLOOM_INLINE __m256i loadTable(const uint8_t* table) {
     return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)table));
 }
@@ -72,38 +83,53 @@ BITLOOM_INLINE __m256i spread(const uint8_t* bits, int which, __m256i value) {
     return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit), value);
 }
 
-/// One step for 64 rows: line(s) of the four groups from `codes` on.
+struct Sums {
+    __m256i high[4], low[4];
+};
+
+/// Adds the products of one register of values to the sums of its group.
 template<PanelKind Kind>
-BITLOOM_INLINE void addStep(const uint8_t* codes, const uint8_t* tables, const Activations& a,
-                            __m256i (&acc)[8]) {
+BITLOOM_INLINE void addProducts(Sums& sums, int group, __m256i value, const Activations& high,
+                                const Activations& low) {
+    if constexpr (Kind == PanelKind::Table4) {
+        sums.high[group] = dotTable4(sums.high[group], value, high);
+        sums.low[group] = dotTable4(sums.low[group], value, low);
+    } else if constexpr (Kind == PanelKind::Plain8) {
+        sums.high[group] = dotByte(sums.high[group], value, high);
+        sums.low[group] = dotByte(sums.low[group], value, low);
+    } else {
+        sums.high[group] = dotSmall(sums.high[group], value, high);
+        sums.low[group] = dotSmall(sums.low[group], value, low);
+    }
+}
+
+/// One step for 8 rows (half `h`) of each of the four groups from `codes` on.
+template<PanelKind Kind>
+BITLOOM_INLINE void addStep(const uint8_t* codes, const uint8_t* tables, int h,
+                            const Activations& high, const Activations& low, Sums& sums) {
     const __m256i low2 = _mm256_set1_epi8(3), low4 = _mm256_set1_epi8(15);
     if constexpr (Kind == PanelKind::Table2) {
         const __m256i table = loadTable(tables), place = _mm256_set1_epi32(0x0C080400);
-#pragma GCC unroll 2
-        for (int h = 0; h < 2; ++h) {
-            const __m256i v = half(codes, h);
+        const __m256i v = half(codes, h);
 #pragma GCC unroll 4
-            for (int j = 0; j < 4; ++j) {
-                const __m256i index = _mm256_or_si256(
-                    _mm256_and_si256(j ? _mm256_srli_epi16(v, 2 * j) : v, low2), place);
-                acc[2 * j + h] = dotSmall(acc[2 * j + h], _mm256_shuffle_epi8(table, index), a);
-            }
+        for (int j = 0; j < 4; ++j) {
+            const __m256i index =
+                _mm256_or_si256(_mm256_and_si256(j ? _mm256_srli_epi16(v, 2 * j) : v, low2), place);
+            addProducts<Kind>(sums, j, _mm256_shuffle_epi8(table, index), high, low);
         }
     } else if constexpr (Kind == PanelKind::Table3) {
         const __m256i table01 = loadTable(tables), table23 = loadTable(tables + 16);
         const __m256i place = _mm256_set1_epi32(0x08000800), bit2 = _mm256_set1_epi8(4);
-#pragma GCC unroll 2
-        for (int h = 0; h < 2; ++h) {
-            const __m256i v = half(codes, h);
+        const __m256i v = half(codes, h);
 #pragma GCC unroll 4
-            for (int j = 0; j < 4; ++j) {
-                __m256i index = _mm256_or_si256(
-                    _mm256_and_si256(j ? _mm256_srli_epi16(v, 2 * j) : v, low2), place);
-                index = _mm256_or_si256(index, spread(codes + 64 + 8 * j, h, bit2));
-                const __m256i value = _mm256_blend_epi16(_mm256_shuffle_epi8(table01, index),
-                                                         _mm256_shuffle_epi8(table23, index), 0xAA);
-                acc[2 * j + h] = dotSmall(acc[2 * j + h], value, a);
-            }
+        for (int j = 0; j < 4; ++j) {
+            __m256i index =
+                _mm256_or_si256(_mm256_and_si256(j ? _mm256_srli_epi16(v, 2 * j) : v, low2), place);
+            index = _mm256_or_si256(index, spread(codes + 64 + 8 * j, h, bit2));
+            addProducts<Kind>(sums, j,
+                              _mm256_blend_epi16(_mm256_shuffle_epi8(table01, index),
+                                                 _mm256_shuffle_epi8(table23, index), 0xAA),
+                              high, low);
         }
     } else if constexpr (Kind == PanelKind::Table4) {
         const __m256i t0 = loadTable4(tables), t1 = loadTable4(tables + 16),
@@ -112,78 +138,56 @@ BITLOOM_INLINE void addStep(const uint8_t* codes, const uint8_t* tables, const A
         const __m256i even = _mm256_set1_epi16(int16_t(0x8000)),
                       odd = _mm256_set1_epi16(int16_t(0x0080));
 #pragma GCC unroll 4
-        for (int line = 0; line < 2; ++line)
-#pragma GCC unroll 2
-            for (int h = 0; h < 2; ++h) {
-                const __m256i v = half(codes + 64 * line, h);
-#pragma GCC unroll 2
-                for (int j = 0; j < 2; ++j) {
-                    const __m256i code = _mm256_and_si256(j ? _mm256_srli_epi16(v, 4) : v, low4);
-                    const __m256i e = _mm256_or_si256(code, even), o = _mm256_or_si256(code, odd);
-                    const __m256i value =
-                        _mm256_or_si256(_mm256_blend_epi16(_mm256_shuffle_epi8(t0, e),
-                                                           _mm256_shuffle_epi8(t2, e), 0xAA),
-                                        _mm256_blend_epi16(_mm256_shuffle_epi8(t1, o),
-                                                           _mm256_shuffle_epi8(t3, o), 0xAA));
-                    __m256i& sum = acc[2 * (2 * line + j) + h];
-                    sum = dotTable4(sum, value, a);
-                }
-            }
+        for (int j = 0; j < 4; ++j) {
+            const __m256i v = half(codes + 64 * (j / 2), h);
+            const __m256i code = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(v, 4) : v, low4);
+            const __m256i e = _mm256_or_si256(code, even), o = _mm256_or_si256(code, odd);
+            addProducts<Kind>(sums, j,
+                              _mm256_or_si256(_mm256_blend_epi16(_mm256_shuffle_epi8(t0, e),
+                                                                 _mm256_shuffle_epi8(t2, e), 0xAA),
+                                              _mm256_blend_epi16(_mm256_shuffle_epi8(t1, o),
+                                                                 _mm256_shuffle_epi8(t3, o), 0xAA)),
+                              high, low);
+        }
     } else if constexpr (Kind == PanelKind::Plain5) {
         const __m256i bit4 = _mm256_set1_epi8(16);
-#pragma GCC unroll 2
-        for (int line = 0; line < 2; ++line)
-#pragma GCC unroll 2
-            for (int h = 0; h < 2; ++h) {
-                const uint8_t* unit = codes + 80 * line;
-                const __m256i v = half(unit, h);
-#pragma GCC unroll 2
-                for (int j = 0; j < 2; ++j) {
-                    const __m256i low = _mm256_and_si256(j ? _mm256_srli_epi16(v, 4) : v, low4);
-                    __m256i& sum = acc[2 * (2 * line + j) + h];
-                    sum =
-                        dotSmall(sum, _mm256_or_si256(low, spread(unit + 64 + 8 * j, h, bit4)), a);
-                }
-            }
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+            const uint8_t* unit = codes + 80 * (j / 2);
+            const __m256i v = half(unit, h);
+            const __m256i lower = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(v, 4) : v, low4);
+            addProducts<Kind>(sums, j,
+                              _mm256_or_si256(lower, spread(unit + 64 + 8 * (j % 2), h, bit4)),
+                              high, low);
+        }
     } else if constexpr (Kind == PanelKind::Plain6) {
         const __m256i high2 = _mm256_set1_epi8(48);
-#pragma GCC unroll 2
-        for (int h = 0; h < 2; ++h) {
-            const __m256i top = half(codes + 128, h);
+        const __m256i top = half(codes + 128, h);
 #pragma GCC unroll 4
-            for (int j = 0; j < 4; ++j) {
-                const __m256i v = half(codes + 64 * (j / 2), h);
-                const __m256i low = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(v, 4) : v, low4);
-                const __m256i high = j == 0   ? _mm256_slli_epi16(top, 4)
-                                     : j == 1 ? _mm256_slli_epi16(top, 2)
-                                     : j == 2 ? top
-                                              : _mm256_srli_epi16(top, 2);
-                acc[2 * j + h] = dotSmall(acc[2 * j + h],
-                                          _mm256_or_si256(low, _mm256_and_si256(high, high2)), a);
-            }
+        for (int j = 0; j < 4; ++j) {
+            const __m256i v = half(codes + 64 * (j / 2), h);
+            const __m256i lower = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(v, 4) : v, low4);
+            const __m256i upper = j == 0   ? _mm256_slli_epi16(top, 4)
+                                  : j == 1 ? _mm256_slli_epi16(top, 2)
+                                  : j == 2 ? top
+                                           : _mm256_srli_epi16(top, 2);
+            addProducts<Kind>(sums, j, _mm256_or_si256(lower, _mm256_and_si256(upper, high2)), high,
+                              low);
         }
     } else {
 #pragma GCC unroll 4
         for (int j = 0; j < 4; ++j)
-#pragma GCC unroll 2
-            for (int h = 0; h < 2; ++h) {
-                const __m256i v = half(codes + 64 * j, h);
-                __m256i& sum = acc[2 * j + h];
-#if BITLOOM_VNNI
-                sum = _mm256_dpbusd_avx_epi32(sum, v, a.x);
-#else
-                const __m256i upper =
-                    _mm256_and_si256(_mm256_srli_epi16(v, 1), _mm256_set1_epi8(127));
-                const __m256i last = _mm256_and_si256(v, _mm256_set1_epi8(1));
-                sum = dotSmall(dotSmall(dotSmall(sum, upper, a), upper, a), last, a);
-#endif
-            }
+            addProducts<Kind>(sums, j, half(codes + 64 * j, h), high, low);
     }
 }
 
+BITLOOM_INLINE __m256i joined(__m256i high, __m256i low) {
+    return _mm256_add_epi32(_mm256_mullo_epi32(high, _mm256_set1_epi32(panelRadix)), low);
+}
+
 template<PanelKind Kind>
-BITLOOM_TARGET void segment(const uint8_t*& codes, const uint8_t*& tables, const int8_t*& q,
-                            int64_t columns, int64_t rows, const float*& scale,
+BITLOOM_TARGET void segment(const uint8_t*& codes, const uint8_t*& tables, const int8_t*& high,
+                            const int8_t*& low, int64_t columns, int64_t rows, const float*& scale,
                             const int32_t*& start, const int32_t*& sum, float* y) {
     constexpr int bits = Kind == PanelKind::Table2   ? 2
                          : Kind == PanelKind::Table3 ? 3
@@ -206,31 +210,39 @@ BITLOOM_TARGET void segment(const uint8_t*& codes, const uint8_t*& tables, const
         if (Kind == PanelKind::Table4) begin += 127 * *sum;
 #endif
         ++sum;
-        for (int64_t tile = 0; tile < rows / panelRowUnit; ++tile) {
-            __m256i acc[8];
-#pragma GCC unroll 8
-            for (int i = 0; i < 8; ++i)
-                acc[i] = _mm256_set1_epi32(begin);
-            const uint8_t* at = codes + tile * unit;
+        for (int64_t tile = 0; tile < 2 * (rows / panelRowUnit); ++tile) {
+            // Rows 8h … 8h + 7 of the four groups of a unit of 64 rows.
+            const int h = int(tile % 2);
+            Sums sums;
+#pragma GCC unroll 4
+            for (int g = 0; g < 4; ++g) {
+                sums.high[g] = _mm256_setzero_si256();
+                sums.low[g] = _mm256_set1_epi32(begin);
+            }
+            const uint8_t* at = codes + tile / 2 * unit;
             for (int64_t step = 0; step < steps; ++step) {
                 // The same place of the next block.
+                if (h == 0)
 #pragma GCC unroll 8
-                for (int64_t line = 0; line < unit; line += 64)
-                    _mm_prefetch((const char*)at + steps * stepBytes + line, _MM_HINT_T0);
-                addStep<Kind>(at, tables + step * panelColumnUnit * entries,
-                              activations(q + step * panelColumnUnit), acc);
+                    for (int64_t line = 0; line < unit; line += 64)
+                        _mm_prefetch((const char*)at + steps * stepBytes + line, _MM_HINT_T0);
+                addStep<Kind>(at, tables + step * panelColumnUnit * entries, h,
+                              activations(high + step * panelColumnUnit),
+                              activations(low + step * panelColumnUnit), sums);
                 at += stepBytes;
             }
-            // acc[2g + h] holds rows 16g + 8h … 16g + 8h + 7.
-            float* out = y + tile * panelRowUnit;
-#pragma GCC unroll 8
-            for (int i = 0; i < 8; ++i)
-                _mm256_storeu_ps(out + 8 * i, _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(acc[i]),
-                                                              _mm256_loadu_ps(out + 8 * i)));
+            float* out = y + tile / 2 * panelRowUnit + 8 * h;
+#pragma GCC unroll 4
+            for (int g = 0; g < 4; ++g)
+                _mm256_storeu_ps(
+                    out + 16 * g,
+                    _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(joined(sums.high[g], sums.low[g])),
+                                    _mm256_loadu_ps(out + 16 * g)));
         }
         codes += steps * stepBytes;
         tables += n * entries;
-        q += n;
+        high += n;
+        low += n;
     }
 }
 
@@ -238,26 +250,32 @@ static void matvec(std::span<const PanelSegment> segments, const uint8_t* codes,
                    const uint8_t* tables, const PanelInput& input, int64_t rows, float* y) {
     const float* scale = input.scale.data();
     const int32_t *start = input.start.data(), *sum = input.sum.data();
-    const int8_t* q = input.q.data();
+    const int8_t *high = input.high.data(), *low = input.low.data();
     for (const PanelSegment& s : segments) {
         switch (s.kind) {
         case PanelKind::Table2:
-            segment<PanelKind::Table2>(codes, tables, q, s.columns, rows, scale, start, sum, y);
+            segment<PanelKind::Table2>(codes, tables, high, low, s.columns, rows, scale, start, sum,
+                                       y);
             break;
         case PanelKind::Table3:
-            segment<PanelKind::Table3>(codes, tables, q, s.columns, rows, scale, start, sum, y);
+            segment<PanelKind::Table3>(codes, tables, high, low, s.columns, rows, scale, start, sum,
+                                       y);
             break;
         case PanelKind::Table4:
-            segment<PanelKind::Table4>(codes, tables, q, s.columns, rows, scale, start, sum, y);
+            segment<PanelKind::Table4>(codes, tables, high, low, s.columns, rows, scale, start, sum,
+                                       y);
             break;
         case PanelKind::Plain5:
-            segment<PanelKind::Plain5>(codes, tables, q, s.columns, rows, scale, start, sum, y);
+            segment<PanelKind::Plain5>(codes, tables, high, low, s.columns, rows, scale, start, sum,
+                                       y);
             break;
         case PanelKind::Plain6:
-            segment<PanelKind::Plain6>(codes, tables, q, s.columns, rows, scale, start, sum, y);
+            segment<PanelKind::Plain6>(codes, tables, high, low, s.columns, rows, scale, start, sum,
+                                       y);
             break;
         case PanelKind::Plain8:
-            segment<PanelKind::Plain8>(codes, tables, q, s.columns, rows, scale, start, sum, y);
+            segment<PanelKind::Plain8>(codes, tables, high, low, s.columns, rows, scale, start, sum,
+                                       y);
             break;
         }
     }

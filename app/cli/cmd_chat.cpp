@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 struct Input {
     std::string model, against, prompt;
-    bool promptGiven = false, ignoreEos = false;
+    bool promptGiven = false, ignoreEos = false, exact = false;
     GenerateOptions options;
 };
 
@@ -39,7 +39,7 @@ struct Speaker {
     std::unique_ptr<TextModel> model;
     std::vector<int32_t> history;
 
-    Speaker(Context& context, const std::string& name) {
+    Speaker(Context& context, const std::string& name, Arithmetic arithmetic) {
         const auto weights = openAnyModel(name);
         if (!hasTokenizer(weights->folder()))
             throw Error("'" + weights->folder().string() + "' has no tokenizer, so it cannot chat",
@@ -54,7 +54,7 @@ struct Speaker {
             "{} ({})", (folder.has_filename() ? folder : folder.parent_path()).filename().string(),
             formatBytes(weights->storedBytes()));
         context.startEngine();
-        model = std::make_unique<TextModel>(weights, context.compute());
+        model = std::make_unique<TextModel>(weights, context.compute(), arithmetic);
     }
 
     /// The first text with the tokenizer's own BOS; later ones continue on a new line.
@@ -157,12 +157,13 @@ private:
 class Chat {
 public:
     Chat(Context& context, const Input& input) : m_context(context), m_input(input) {
+        const Arithmetic arithmetic = input.exact ? Arithmetic::Exact : Arithmetic::Fast;
         JobProgress progress(context.console, "loading");
         progress.report(0, input.model);
-        m_speakers.push_back(std::make_unique<Speaker>(context, input.model));
+        m_speakers.push_back(std::make_unique<Speaker>(context, input.model, arithmetic));
         if (!input.against.empty()) {
             progress.report(0.5, input.against);
-            m_speakers.push_back(std::make_unique<Speaker>(context, input.against));
+            m_speakers.push_back(std::make_unique<Speaker>(context, input.against, arithmetic));
         }
     }
 
@@ -385,6 +386,9 @@ void addChat(CLI::App& app, Context& context) {
         ->take_all()
         ->expected(1)
         ->allow_extra_args(false);
+    command->add_flag("--exact", input->exact,
+                      "Multiply quantized layers in float32, as eval does, rather than with "
+                      "activations rounded to 15 bits");
     command->add_flag("--ignore-eos", input->ignoreEos, "Go on after the model's end-of-text token")
         ->group(group);
 }

@@ -181,7 +181,7 @@ private:
         for (const auto& weights :
              {weightsOf(m_model), openAnyModel((m_folder / "quantized").string())}) {
             JobProgress progress(m_console, "writing");
-            TextModel model(weights, m_context.compute());
+            TextModel model(weights, m_context.compute(), Arithmetic::Fast);
             generations.push_back(generate(
                 model, tokenizer.get(), ids, options, [](const GeneratedToken&) { return true; },
                 progress));

@@ -15,8 +15,10 @@ namespace bitloom {
 using namespace detail;
 
 struct TextModel::State {
-    State(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute)
-        : model(std::move(weights), compute.memoryOrDefault() / 2, compute.threadsOrDefault()),
+    State(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
+          Arithmetic arithmetic)
+        : model(std::move(weights), compute.memoryOrDefault() / 2, compute.threadsOrDefault(),
+                RopePrecision::Exact, arithmetic == Arithmetic::Fast),
           cache(size_t(model.weights().config().layers)) {}
 
     /// Room for `positions` in every layer's cache; grows by doubling.
@@ -45,8 +47,9 @@ struct TextModel::State {
     int64_t position = 0, capacity = 0;
 };
 
-TextModel::TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute)
-    : m_state(std::make_unique<State>(std::move(weights), compute)) {}
+TextModel::TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
+                     Arithmetic arithmetic)
+    : m_state(std::make_unique<State>(std::move(weights), compute, arithmetic)) {}
 TextModel::~TextModel() = default;
 
 void TextModel::rewind(int64_t position) {
@@ -71,7 +74,7 @@ void TextModel::load(Progress& progress) {
         progress.check();
         progress.report(double(b) / double(blocks),
                         "loading block " + std::to_string(b + 1) + " of " + std::to_string(blocks));
-        m_state->model.block(b);
+        m_state->model.block(b, 1);
     }
 }
 bool TextModel::resident() const {
@@ -80,8 +83,8 @@ bool TextModel::resident() const {
 int64_t TextModel::memoryBytes() const {
     const ModelConfig& c = config();
     const int64_t perPosition = 2 * c.kvHeads * c.headDim * c.layers * int64_t(sizeof(float));
-    const int64_t weights = resident() ? modelBytes(m_state->model.weights().catalogue(), c)
-                                       : c.vocab * c.hidden * int64_t(sizeof(float));
+    const int64_t weights =
+        resident() ? m_state->model.bytes() : c.vocab * c.hidden * int64_t(sizeof(float));
     return weights + m_state->capacity * perPosition;
 }
 int64_t TextModel::residentBytes(const ModelWeights& weights) {
@@ -102,7 +105,8 @@ at::Tensor TextModel::State::run(std::span<const int32_t> ids, const Progress* p
     at::Tensor hidden = transformer.embed(model.weights(), ids, 1);
     for (int64_t b = 0; b < config.layers; ++b) {
         if (progress) progress->check();
-        hidden = transformer.block(model.block(b), hidden, b, nullptr, &cache[size_t(b)], position);
+        hidden =
+            transformer.block(model.block(b, n), hidden, b, nullptr, &cache[size_t(b)], position);
     }
     position += n;
     return hidden[0];

@@ -45,11 +45,19 @@ struct Generation {
     double promptSeconds = 0, generateSeconds = 0;
 };
 
-/// A model ready to generate: weights resident as float32 where memory allows (else read block by
-/// block per token), and a KV cache for one conversation. One thread at a time.
+/// How quantized layers are multiplied while tokens come one by one.
+enum class Arithmetic {
+    Exact, ///< dequantized, in float32
+    Fast,  ///< from their codes, with rounded activations (kernels/column_panels.h)
+};
+
+/// A model ready to generate: weights resident where memory allows (else read block by block per
+/// token), as float32 or, with Fast, at the bits they are stored in; and a KV cache for one
+/// conversation. One thread at a time.
 class TextModel {
 public:
-    TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute);
+    TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
+              Arithmetic arithmetic = Arithmetic::Exact);
     ~TextModel();
 
     /// Runs `ids` through the model behind what the cache holds; gives the last position's logits

@@ -49,6 +49,10 @@ public:
     void readLinear(std::string_view linear, std::span<float> out, int threads) const override {
         m_checkpoint->readLinear(linear, out, threads);
     }
+    std::optional<ColumnWeights> columns(std::string_view linear) const override {
+        if (m_checkpoint->layoutOf(linear) != LayerLayout::Column) return std::nullopt;
+        return m_checkpoint->column(linear);
+    }
     bool hasTensor(std::string_view name) const override { return m_checkpoint->hasTensor(name); }
     void readTensor(std::string_view name, std::span<float> out) const override {
         m_checkpoint->readFloat(name, out);
@@ -112,6 +116,12 @@ public:
         const auto found = m_linears.find(linear);
         if (found == m_linears.end()) return m_base->readLinear(linear, out, threads);
         std::visit([&](const auto& weights) { weights.dequantize(out, threads); }, found->second);
+    }
+    std::optional<ColumnWeights> columns(std::string_view linear) const override {
+        const auto found = m_linears.find(linear);
+        if (found == m_linears.end()) return m_base->columns(linear);
+        const auto* columns = std::get_if<ColumnWeights>(&found->second);
+        return columns ? std::optional(*columns) : std::nullopt;
     }
     bool hasTensor(std::string_view name) const override {
         return m_tensors.contains(name) || m_base->hasTensor(name);

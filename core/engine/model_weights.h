@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ public:
     virtual const std::filesystem::path& folder() const = 0; ///< tokenizer and config lie there
     /// Weight of a linear, row-major [N, K].
     virtual void readLinear(std::string_view linear, std::span<float> out, int threads) const = 0;
+    /// The same with its codes, where it is stored in layout `column`.
+    virtual std::optional<ColumnWeights> columns(std::string_view) const { return std::nullopt; }
     /// Norms, biases, embedding, head: by tensor name.
     virtual bool hasTensor(std::string_view name) const = 0;
     virtual void readTensor(std::string_view name, std::span<float> out) const = 0;

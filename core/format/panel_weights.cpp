@@ -179,7 +179,8 @@ int64_t PanelWeights::bytes() const {
 void PanelWeights::prepare(std::span<const float> x, Input& input) const {
     input.x.assign(x.begin(), x.end());
     input.stored.resize(m_places.size());
-    input.q.resize(m_places.size());
+    input.high.resize(m_places.size());
+    input.low.resize(m_places.size());
     const size_t blocks = size_t(kernels::blockCount(m_segments));
     input.scale.resize(blocks);
     input.start.resize(blocks);
@@ -192,13 +193,13 @@ void PanelWeights::prepare(std::span<const float> x, Input& input) const {
         bias += double(p.remainder) * double(value);
     }
     input.bias = float(bias);
-    kernels::quantizePanelInput(m_segments, m_offsets, input.stored, input.q, input.scale,
-                                input.start, input.sum);
+    kernels::roundPanelInput(m_segments, m_offsets, input.stored, input.high, input.low,
+                             input.scale, input.start, input.sum);
 }
 
 void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, std::span<float> y,
                             const kernels::PanelKernels& kernels) const {
-    const kernels::PanelInput quantized{input.q, input.scale, input.start, input.sum};
+    const kernels::PanelInput quantized{input.high, input.low, input.scale, input.start, input.sum};
     float sums[kernels::panelRows];
     for (int64_t panel = first; panel < last; ++panel) {
         const int64_t begin = panel * kernels::panelRows;

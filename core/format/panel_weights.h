@@ -17,8 +17,8 @@ namespace bitloom {
 ///
 /// Every kind of column ends up in one of the kernels' six: tables of 1 and 5 bits as wider ones,
 /// grids as tables of their codes; what a fractional zero adds is the same for all rows and becomes
-/// one number for each input. Column scales go into the activations, which are then quantized to
-/// int8 in blocks of 128 columns; raw columns and outliers are multiplied in float32 with the
+/// one number for each input. Column scales go into the activations, which are then rounded to
+/// 15 bits in blocks of 128 columns; raw columns and outliers are multiplied in float32 with the
 /// activations as they are.
 class PanelWeights {
 public:
@@ -36,7 +36,7 @@ public:
     struct Input {
         std::vector<float> x;      ///< [K], source order
         std::vector<float> stored; ///< [Σ segment columns], times the columns' scales
-        std::vector<int8_t> q;
+        std::vector<int8_t> high, low;
         std::vector<float> scale;
         std::vector<int32_t> start, sum;
         float bias = 0; ///< of all rows

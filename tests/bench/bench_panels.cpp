@@ -100,7 +100,7 @@ double readBandwidth(const Memory& memory, int threads) {
 struct Work {
     std::vector<PanelSegment> segments;
     std::vector<uint8_t> tables;
-    std::vector<int8_t> q;
+    std::vector<int8_t> high, low;
     std::vector<float> scale;
     std::vector<int32_t> start, sum;
 
@@ -116,10 +116,11 @@ struct Work {
             x[i] = float(int(i * 37 % 255) - 127);
         const std::vector<int16_t> offsets(columns, -64);
         const size_t blocks = size_t(blockCount(segments));
-        q.resize(columns), scale.resize(blocks), start.resize(blocks), sum.resize(blocks);
-        quantizePanelInput(segments, offsets, x, q, scale, start, sum);
+        high.resize(columns), low.resize(columns), scale.resize(blocks), start.resize(blocks),
+            sum.resize(blocks);
+        roundPanelInput(segments, offsets, x, high, low, scale, start, sum);
     }
-    PanelInput input() const { return {q, scale, start, sum}; }
+    PanelInput input() const { return {high, low, scale, start, sum}; }
 };
 
 /// Seconds to multiply all panels that fit into the memory, once.

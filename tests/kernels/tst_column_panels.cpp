@@ -78,15 +78,17 @@ struct Matrix {
 /// Activations of a matrix, quantized.
 struct Activations {
     std::vector<float> x;
-    std::vector<int8_t> q;
+    std::vector<int8_t> high, low;
     std::vector<float> scale;
     std::vector<int32_t> start, sum;
 
     Activations(const Matrix& m, std::vector<float> values) : x(std::move(values)) {
         const size_t blocks = size_t(blockCount(m.segments));
-        q.resize(x.size()), scale.resize(blocks), start.resize(blocks), sum.resize(blocks);
-        quantizePanelInput(m.segments, m.offsets, x, q, scale, start, sum);
+        high.resize(x.size()), low.resize(x.size()), scale.resize(blocks), start.resize(blocks),
+            sum.resize(blocks);
+        roundPanelInput(m.segments, m.offsets, x, high, low, scale, start, sum);
     }
+    int32_t q(size_t i) const { return 254 * high[i] + low[i]; }
     static Activations random(const Matrix& m, Random& random) {
         std::normal_distribution<float> normal;
         std::vector<float> x;
@@ -94,7 +96,7 @@ struct Activations {
             x.push_back(column.empty() ? 0.f : normal(random) * std::exp(normal(random)));
         return Activations(m, std::move(x));
     }
-    PanelInput input() const { return {q, scale, start, sum}; }
+    PanelInput input() const { return {high, low, scale, start, sum}; }
 };
 
 /// The formula of column_panels.h from codes and tables: int64 inside, fma outside.
@@ -109,7 +111,7 @@ float expected(const Matrix& m, const Activations& a, int64_t row, float bias) {
                 const int code = m.codes[column].empty() ? 0 : m.codes[column][size_t(row)];
                 const int value =
                     (entries ? int(m.tables[table + size_t(code)]) : code) + m.offsets[column];
-                sum += int64_t(value) * a.q[column];
+                sum += int64_t(value) * a.q(column);
                 ++column;
                 table += size_t(entries);
             }
@@ -212,21 +214,24 @@ private slots:
         m.offsets.assign(m.offsets.size(), -3);
         QCOMPARE(blockCount(m.segments), int64_t(4)); // 128, 128, 44; 20
         std::vector<float> x(320, 0.f);
-        x[5] = -2.54f, x[6] = 1.f, x[7] = 0.01f, x[8] = 0.03f;
+        x[5] = -3.2384f, x[6] = 1.f, x[7] = 0.00004f, x[8] = 0.00016f, x[9] = 0.0127f;
         x[300] = 1e-30f;
         const Activations a(m, x);
-        QCOMPARE(int(a.q[5]), -127);
-        QCOMPARE(int(a.q[6]), 50);
-        QCOMPARE(int(a.q[7]), 0); // 0.5 rounds to even or lies just below
-        QCOMPARE(int(a.q[8]), 2); // 1.5 to 2
-        QVERIFY(same(a.scale[0], 2.54f / 127.f));
+        QCOMPARE(a.q(5), -32384);
+        QCOMPARE(int(a.high[5]), -127);
+        QCOMPARE(int(a.low[5]), -126);
+        QCOMPARE(a.q(6), 10000);
+        QCOMPARE(a.q(7), 0);
+        QCOMPARE(a.q(8), 2);
+        QCOMPARE(a.q(9), 127); // half of 254
+        QVERIFY(same(a.scale[0], 3.2384f / 32384.f));
         QCOMPARE(a.scale[1], 0.f);
-        QCOMPARE(a.sum[0], -127 + 50 + 2);
-        QCOMPARE(a.start[0], -3 * (-127 + 50 + 2));
+        QCOMPARE(a.sum[0], -32384 + 10000 + 2 + 127);
+        QCOMPARE(a.start[0], -3 * (-32384 + 10000 + 2 + 127));
         QCOMPARE(a.start[1], 0);
-        QCOMPARE(int(a.q[300]), 127);
+        QCOMPARE(a.q(300), 32384);
         for (size_t i = 0; i < x.size(); ++i) // never off by more than half a step
-            QVERIFY(std::abs(double(x[i]) - double(a.scale[i < 300 ? i / 128 : 3]) * a.q[i]) <=
+            QVERIFY(std::abs(double(x[i]) - double(a.scale[i < 300 ? i / 128 : 3]) * a.q(i)) <=
                     0.5001 * double(a.scale[i < 300 ? i / 128 : 3]));
     }
 

@@ -3,6 +3,8 @@
 
 #include "core/engine/detail/transformer.h"
 
+#include "core/engine/detail/panel_product.h"
+
 #include "core/base/error.h"
 
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -146,8 +148,14 @@ at::Tensor Transformer::block(const BlockWeights& w, const at::Tensor& hidden, i
     };
     const auto linear = [&](LinearRole role, const at::Tensor& x) {
         const size_t i = index(role);
-        at::Tensor y = w.bias[i].defined() ? at::linear(x, w.weight[i], w.bias[i])
-                                           : at::linear(x, w.weight[i]);
+        at::Tensor y;
+        if (w.panels[i]) {
+            y = panelProduct(*w.panels[i], x);
+            if (w.bias[i].defined()) y += w.bias[i];
+        } else {
+            y = w.bias[i].defined() ? at::linear(x, w.weight[i], w.bias[i])
+                                    : at::linear(x, w.weight[i]);
+        }
         if (trace) trace->linearOut[i] = y;
         return y;
     };
@@ -188,7 +196,9 @@ at::Tensor loadLinear(const ModelWeights& weights, const LinearInfo& linear, int
     return out;
 }
 
-BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads) {
+namespace {
+
+BlockWeights load(const ModelWeights& weights, int64_t block, int threads, bool asPanels) {
     const Catalogue& catalogue = weights.catalogue();
     const ModelConfig& config = weights.config();
     const std::string prefix = catalogue.block(block);
@@ -201,11 +211,27 @@ BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads) 
     }
     for (int64_t i : catalogue.linearsOfBlock(block)) {
         const LinearInfo& linear = catalogue.linears[size_t(i)];
-        out.weight[index(linear.role)] = loadLinear(weights, linear, threads);
-        if (linear.bias)
-            out.bias[index(linear.role)] = tensorOf(weights, linear.name + ".bias", linear.rows);
+        const size_t slot = index(linear.role);
+        std::optional<ColumnWeights> columns;
+        if (asPanels) columns = weights.columns(linear.name);
+        if (columns) {
+            out.panels[slot] = std::make_shared<PanelWeights>(*columns, threads);
+        } else {
+            out.weight[slot] = loadLinear(weights, linear, threads);
+        }
+        if (linear.bias) out.bias[slot] = tensorOf(weights, linear.name + ".bias", linear.rows);
     }
     return out;
+}
+
+} // namespace
+
+BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads) {
+    return load(weights, block, threads, false);
+}
+
+BlockWeights loadPanelBlock(const ModelWeights& weights, int64_t block, int threads) {
+    return load(weights, block, threads, true);
 }
 
 HeadWeights loadHead(const ModelWeights& weights) {
