@@ -226,9 +226,9 @@ private slots:
         engine.seen.clear();
         const Json measured = engine.call(
             "evaluate",
-            {{"model", path("out")}, {"against", sample}, {"context", 64}, {"windows", 300}});
-        QCOMPARE(measured["windows"], Json(300));
-        QCOMPARE(measured["window_nll"].size(), size_t(300));
+            {{"model", path("out")}, {"against", sample}, {"context", 64}, {"windows", 100}});
+        QCOMPARE(measured["windows"], Json(100));
+        QCOMPARE(measured["window_nll"].size(), size_t(100));
         QVERIFY(measured["delta_nll"] > 0);
         QVERIFY(measured["kl_mean"] > 0 && measured["kl_p99"] > measured["kl_median"]);
         QVERIFY(!measured.contains("remembered")); // a few windows are no measurement
@@ -456,7 +456,7 @@ private slots:
         const auto nll = [&](const std::string& model) {
             const Json measured = engine.call(
                 "evaluate",
-                {{"model", model}, {"against", sample}, {"context", 128}, {"windows", 60}});
+                {{"model", model}, {"against", sample}, {"context", 128}, {"windows", 16}});
             return measured["delta_nll"].get<double>();
         };
         const double ofFull = nll("try:1"), ofQuick = nll("try:2"), written = nll(path("out"));
@@ -610,7 +610,7 @@ private slots:
         if (method == "generate")
             params = {{"streams", {{{"model", sample}}}},
                       {"prompt", "A"},
-                      {"max_tokens", 300},
+                      {"max_tokens", 60},
                       {"ignore_eos", true}};
         {
             ServeClient engine(cache);
