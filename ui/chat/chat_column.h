@@ -4,6 +4,7 @@
 
 #include "ui/chat/chat_session.h"
 
+#include <QMimeData>
 #include <QWidget>
 
 class QComboBox;

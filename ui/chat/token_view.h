@@ -5,6 +5,7 @@
 #include "ui/chat/token_stream.h"
 #include "ui/plots/plot_theme.h"
 
+#include <QDragEnterEvent>
 #include <QStringList>
 #include <QTextEdit>
 
