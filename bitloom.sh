@@ -16,6 +16,9 @@ Commands:
   demo        quantize the bundled sample model in the terminal and compare
   cli ARG...  run the command line: ./bitloom.sh cli --help
   build       only set up and build
+  screenshots DIR
+              pictures of every view and dialog of the desktop application, light and dark, at
+              normal and double size; needs no display
 
 Options:
   --offline   install and download nothing; say what is missing instead
@@ -42,7 +45,7 @@ while (($#)); do
         usage
         exit 0
         ;;
-    demo | cli | build)
+    demo | cli | build | screenshots)
         command=$1
         shift
         break
@@ -58,6 +61,11 @@ while (($#)); do
 done
 if [[ $command == build && $# -gt 0 ]]; then
     printf "error: 'build' takes no arguments; options go before it.\n" >&2
+    exit 2
+fi
+
+if [[ $command == screenshots && ($# -ne 1 || $gui == 0) ]]; then
+    printf "error: 'screenshots' takes the folder to write into, and the desktop application.\n" >&2
     exit 2
 fi
 
@@ -78,6 +86,11 @@ case $command in
 build) say "Ready: $bin/bitloom" ;;
 cli) exec "$bin/bitloom" "$@" ;;
 demo) exec "$bin/bitloom" demo "$@" ;;
+screenshots)
+    export QT_QPA_PLATFORM=offscreen
+    QT_SCALE_FACTOR=1 "$bin/bitloom-studio" --screenshots "$1"
+    QT_SCALE_FACTOR=2 "$bin/bitloom-studio" --screenshots "$1"
+    ;;
 *)
     if [[ $gui == 1 && -n ${WAYLAND_DISPLAY:-}${DISPLAY:-} && -x $bin/bitloom-studio ]]; then
         exec "$bin/bitloom-studio"
