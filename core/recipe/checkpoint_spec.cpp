@@ -127,7 +127,15 @@ CheckpointSpec plannedSpec(const Checkpoint& model, const Statistics& statistics
                                   {"sequences", statistics.recipe().sequences},
                                   {"length", statistics.recipe().length},
                                   {"damping", statistics.recipe().damping}};
-    if (options.method == Method::CmpqPlus) spec.recipe["plan"] = options.plan.toJson();
+    if (options.method == Method::CmpqPlus) {
+        // Predicted without what was measured here: the same command gives the same bytes on every
+        // machine, and a resumed run the bytes of the one that was broken off.
+        Plan plan = options.plan;
+        plan.predicted = Predictor(stageOf(options.descentPasses, options.polishSteps))
+                             .predict(plan.distortion, plan.bitsPerWeight(), statistics.nllFp(),
+                                      statistics.recipe().source);
+        spec.recipe["plan"] = plan.toJson();
+    }
     spec.recipe["program"] = {{"name", "bitloom"}, {"version", BITLOOM_VERSION}};
     return spec;
 }
