@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/base/log.h"
+#include "ui/chat/studio_rooms.h"
 #include "ui/state/log_buffer.h"
 #include "ui/state/session.h"
 #include "ui/state/settings.h"
@@ -161,6 +162,7 @@ int main(int argc, char** argv) {
         Watchdog watchdog;
 #endif
         MainWindow window(workbench, log, {sampleFolder});
+        new StudioRooms(window, workbench); // goes with the window
         if (parser.isSet(screenshots)) {
             result =
                 takeScreenshots(window, workbench, settings, parser.value(screenshots)) > 0 ? 0 : 1;

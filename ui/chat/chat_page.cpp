@@ -482,7 +482,8 @@ void ChatPage::refreshDivergence(int first) {
         kl.push_back(score.kl);
     m_columns[0]->view()->setDivergence(kl);
     // The right text is scored only as far as it is the same.
-    m_columns[1]->view()->setDivergence(kl, m_session->commonTokens() - 1);
+    kl.resize(std::min(kl.size(), size_t(m_session->commonTokens())));
+    m_columns[1]->view()->setDivergence(kl);
     if (!m_batch.isActive()) m_batch.start();
 }
 

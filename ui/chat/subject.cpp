@@ -134,6 +134,11 @@ SubjectModels::SubjectModels(Workbench& workbench, QObject* parent)
     rewire();
     connect(&workbench, &Workbench::engineChanged, this, rewire);
     connect(&workbench, &Workbench::modelChanged, this, &SubjectModels::forgetTries);
+    // A try that another part of the program asked for pushes an older one out of the engine.
+    connect(&workbench.jobs(), &JobList::ended, this, [this](int id) {
+        const Job* job = m_workbench.jobs().find(id);
+        if (!m_own.remove(id) && job && job->kind == QLatin1String("measure")) forgetTries();
+    });
     const auto settle = [this] {
         m_presentIdentity = m_workbench.hasPlan() && !m_workbench.applyingPins()
                                 ? identityOf(Workbench::planHash(m_workbench.plan().allocation()))
@@ -247,6 +252,7 @@ void SubjectModels::withPlan(const Subject& subject, std::function<void(const Pl
 
 void SubjectModels::resolve(int job, const Subject& subject, Method method, double from, double to,
                             Done done) {
+    m_own.insert(job);
     if (subject.kind == Subject::Kind::Original || subject.kind == Subject::Kind::Folder) {
         Ready ready;
         ready.title = subjectTitle(subject, m_workbench);

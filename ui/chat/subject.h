@@ -10,6 +10,7 @@
 #include <QJsonObject>
 #include <QObject>
 #include <QPointer>
+#include <QSet>
 #include <QThreadPool>
 
 #include <functional>
@@ -102,6 +103,7 @@ private:
     QHash<QString, QJsonObject> m_infos;
     QHash<QString, bool> m_asked;
     QString m_presentIdentity;
+    QSet<int> m_own; ///< jobs whose tries are known here
     QThreadPool m_pool;
 };
 

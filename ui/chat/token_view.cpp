@@ -91,7 +91,7 @@ void TokenView::rebuild(const TokenStream& stream) {
     m_tokens.clear();
     m_ids.clear();
     m_kl.clear();
-    m_until = m_difference = m_current = m_hover = m_formatted = -1;
+    m_difference = m_current = m_hover = m_formatted = -1;
     m_length = 0;
     m_skip = 0;
     QTextCursor cursor(document());
@@ -165,9 +165,8 @@ void TokenView::appendTokens(const TokenStream& stream, int from) {
     if (follows) bar->setValue(bar->maximum());
 }
 
-void TokenView::setDivergence(const std::vector<float>& kl, int until) {
+void TokenView::setDivergence(const std::vector<float>& kl) {
     m_kl = kl;
-    m_until = until;
     viewport()->update();
 }
 
@@ -309,7 +308,7 @@ std::pair<int, int> TokenView::visibleTokens() const {
 // --------------------------------------------------------------------------------------
 
 float TokenView::strengthOf(int token) const {
-    if (token >= int(m_kl.size()) || (m_until >= 0 && token > m_until)) return 0;
+    if (token >= int(m_kl.size())) return 0;
     float kl = m_kl[size_t(token)];
     // Tokens that only begin a character show at the one that completes it.
     for (int i = token - 1; i >= 0 && m_tokens[size_t(i)].start == m_tokens[size_t(i)].end; --i)

@@ -28,8 +28,8 @@ public:
     void setHistory(const QStringList& promptsAndAnswers);
     /// Follows the stream: adds what is new, or begins again where the text is another one.
     void showStream(const TokenStream& stream);
-    /// KL of the first tokens, nats; NaN where there is none. Marks end at `until` (−1: no end).
-    void setDivergence(const std::vector<float>& kl, int until = -1);
+    /// KL of the first tokens, nats; NaN where there is none. Tokens behind them have no mark.
+    void setDivergence(const std::vector<float>& kl);
     void setFirstDifference(int token); ///< −1: none
 
     int currentToken() const { return m_current; }
@@ -87,7 +87,7 @@ private:
     std::vector<std::pair<int, int>> m_prompts; ///< of the history, in the document
     int m_skip = 0;   ///< blanks at the beginning of the answer that are not shown
     int m_origin = 0; ///< where the answer begins in the document
-    int m_until = -1, m_difference = -1, m_current = -1, m_hover = -1, m_formatted = -1;
+    int m_difference = -1, m_current = -1, m_hover = -1, m_formatted = -1;
     qsizetype m_length = 0; ///< of the answer's text that is in the document
 };
 

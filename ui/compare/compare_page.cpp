@@ -33,8 +33,7 @@ namespace bitloom::ui {
 
 namespace {
 
-/// A mark in the accent colour at the present plan; the first and last column keep the page's
-/// margin.
+/// A mark in the accent colour at the present plan.
 class RowDelegate : public QStyledItemDelegate {
 public:
     using QStyledItemDelegate::QStyledItemDelegate;
@@ -45,16 +44,11 @@ public:
         const bool mirrored = option.direction == Qt::RightToLeft;
         if (cell.state & QStyle::State_Selected)
             painter->fillRect(option.rect, option.palette.color(QPalette::Highlight));
-        const int edge = panelMargin - 4;
-        if (index.column() == CompareModel::Name)
-            cell.rect.adjust(mirrored ? 0 : edge, 0, mirrored ? -edge : 0, 0);
-        if (index.column() == CompareModel::SameTop)
-            cell.rect.adjust(mirrored ? edge : 0, 0, mirrored ? 0 : -edge, 0);
         QStyledItemDelegate::paint(painter, cell, index);
         if (index.column() != CompareModel::Name || !index.data(CompareModel::CurrentRole).toBool())
             return;
-        const int x = mirrored ? option.rect.right() - 2 : option.rect.left();
-        painter->fillRect(QRect(x, option.rect.top(), 3, option.rect.height()),
+        const int x = mirrored ? option.rect.right() - 1 : option.rect.left();
+        painter->fillRect(QRect(x, option.rect.top(), 2, option.rect.height()),
                           PlotTheme::of(option.palette).accent);
     }
 };
@@ -148,7 +142,10 @@ QWidget* ComparePage::makeTable() {
     m_table->sortByColumn(CompareModel::Bits, Qt::DescendingOrder);
     m_table->verticalHeader()->hide();
     m_table->horizontalHeader()->setHighlightSections(false);
-    column->addWidget(m_table, 1);
+    auto* margins = new QHBoxLayout;
+    margins->setContentsMargins(panelMargin - 4, 0, panelMargin - 4, 0);
+    margins->addWidget(m_table);
+    column->addLayout(margins, 1);
     connect(m_table, &QTableView::customContextMenuRequested, this, &ComparePage::contextMenu);
     connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this, [this] {
         updateButtons();
@@ -241,7 +238,7 @@ void ComparePage::fit() {
     width(CompareModel::Predicted, QStringLiteral("≈ 88.88 ± 8.88"));
     width(CompareModel::Measured, QStringLiteral("88.88 ± 8.88"));
     width(CompareModel::Kl, QStringLiteral("0.00888"));
-    width(CompareModel::SameTop, QStringLiteral("88.8 % mm"));
+    width(CompareModel::SameTop, QStringLiteral("88.8 %"));
 }
 
 void ComparePage::changeEvent(QEvent* event) {
@@ -330,14 +327,16 @@ void ComparePage::updateBars() {
         sum = QStringLiteral("<b>%1</b>&nbsp;%2&nbsp;&nbsp;&nbsp; <b>%3</b>")
                   .arg(signedText(right->bits - left->bits, 2), tr("bits"),
                        signedBytesText(double(right->bytes - left->bytes)));
-        const auto quality = [](const CompareRow& r) {
-            return r.measuredPpl ? r.measuredPpl : r.predictedPpl;
+        const bool measured = left->measuredPpl && right->measuredPpl;
+        // Where one is measured alone, predictions are compared with predictions; FP16 has none.
+        const auto quality = [&](const CompareRow& r) {
+            return measured || r.subject.kind == Subject::Kind::Original ? r.measuredPpl
+                                                                         : r.predictedPpl;
         };
         if (quality(*left) && quality(*right))
             sum += QStringLiteral("&nbsp;&nbsp;&nbsp; <b>%1</b>&nbsp;%2")
                        .arg(signedText(*quality(*right) - *quality(*left), 2),
-                            left->measuredPpl && right->measuredPpl ? tr("ppl measured")
-                                                                    : tr("ppl predicted"));
+                            measured ? tr("ppl measured") : tr("ppl predicted"));
     }
     m_sum->setText(sum);
     m_plot->setData(std::move(data));

@@ -387,8 +387,10 @@ void ExportDialog::showRun() {
 
 void ExportDialog::makeRoom() {
     layout()->activate();
-    const QSize wanted = sizeHint().expandedTo(minimumSizeHint());
-    if (wanted.height() > height()) resize(width(), wanted.height());
+    const int wanted =
+        std::max(layout()->totalSizeHint().height(),
+                 layout()->hasHeightForWidth() ? layout()->totalHeightForWidth(width()) : 0);
+    if (wanted > height()) resize(width(), wanted);
 }
 
 void ExportDialog::start(bool resume) {

@@ -86,7 +86,7 @@ void StepList::setSteps(std::vector<ExportRun::Step> steps) {
                                   : step.state == ExportRun::Step::State::Failed  ? tr("stopped")
                                                                                   : tr("to come"));
     setAccessibleDescription(texts.join(QStringLiteral("; ")));
-    if (grown) updateGeometry();
+    if (grown) setFixedHeight(sizeHint().height());
     update();
 }
 
@@ -133,7 +133,7 @@ void StepList::paintEvent(QPaintEvent*) {
 
 void StepList::changeEvent(QEvent* event) {
     QWidget::changeEvent(event);
-    if (event->type() == QEvent::FontChange) updateGeometry();
+    if (event->type() == QEvent::FontChange) setFixedHeight(sizeHint().height());
 }
 
 ExportProgress::ExportProgress(QWidget* parent) : QWidget(parent) {

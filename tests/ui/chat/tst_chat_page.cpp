@@ -178,8 +178,8 @@ private slots:
         QCOMPARE(redBelow(2), 0);
         QVERIFY(redBelow(1) > 20);
         QVERIFY(redBelow(3) > 5);
-        QVERIFY(redBelow(1) > redBelow(3));              // thicker
-        view.setDivergence({0.5f, 0.5f, 0.5f, 0.5f}, 1); // marks end where the texts part
+        QVERIFY(redBelow(1) > redBelow(3)); // thicker
+        view.setDivergence({0.5f, 0.5f});   // marks end where the texts part
         const QImage ended = view.viewport()->grab().toImage();
         const QRectF third = view.tokenRects(2).front();
         QCOMPARE(ended.pixelColor(int(third.center().x()), int(third.bottom()) + 2),
