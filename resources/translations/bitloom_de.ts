@@ -485,27 +485,27 @@
     </message>
     <message>
         <source>%1 bits, %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 Bit, %2</translation>
     </message>
     <message>
         <source>%1 model</source>
-        <translation type="unfinished"></translation>
+        <translation>Modell %1</translation>
     </message>
     <message>
         <source>%1, left</source>
-        <translation type="unfinished"></translation>
+        <translation>%1, links</translation>
     </message>
     <message>
         <source>%1, right</source>
-        <translation type="unfinished"></translation>
+        <translation>%1, rechts</translation>
     </message>
     <message>
         <source>, %1 left</source>
-        <translation type="unfinished"></translation>
+        <translation>, noch %1</translation>
     </message>
     <message>
         <source>Answer again</source>
-        <translation type="unfinished"></translation>
+        <translation>Neu antworten</translation>
     </message>
     <message>
         <source>Cancel</source>
@@ -513,59 +513,59 @@
     </message>
     <message>
         <source>Carrying the plan out in memory…</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Plan wird im Speicher ausgeführt…</translation>
     </message>
     <message>
         <source>Chat with a model</source>
-        <translation type="unfinished"></translation>
+        <translation>Mit einem Modell chatten</translation>
     </message>
     <message>
         <source>Choose a folder…</source>
-        <translation type="unfinished"></translation>
+        <translation>Ordner wählen…</translation>
     </message>
     <message>
         <source>Copy answer</source>
-        <translation type="unfinished"></translation>
+        <translation>Antwort kopieren</translation>
     </message>
     <message>
         <source>Full method</source>
-        <translation type="unfinished"></translation>
+        <translation>Ganzes Verfahren</translation>
     </message>
     <message>
         <source>Full method: waits for the job that runs</source>
-        <translation type="unfinished"></translation>
+        <translation>Ganzes Verfahren: wartet auf den laufenden Auftrag</translation>
     </message>
     <message>
         <source>Left</source>
-        <translation type="unfinished"></translation>
+        <translation>Links</translation>
     </message>
     <message>
         <source>Left answer</source>
-        <translation type="unfinished"></translation>
+        <translation>Linke Antwort</translation>
     </message>
     <message>
         <source>Loading…</source>
-        <translation type="unfinished"></translation>
+        <translation>Wird geladen…</translation>
     </message>
     <message>
         <source>Preparing the full method, %1 %</source>
-        <translation type="unfinished"></translation>
+        <translation>Ganzes Verfahren wird vorbereitet, %1 %</translation>
     </message>
     <message>
         <source>Right</source>
-        <translation type="unfinished"></translation>
+        <translation>Rechts</translation>
     </message>
     <message>
         <source>Right answer</source>
-        <translation type="unfinished"></translation>
+        <translation>Rechte Antwort</translation>
     </message>
     <message>
         <source>The answer of %1 appears here.</source>
-        <translation type="unfinished"></translation>
+        <translation>Hier erscheint die Antwort von %1.</translation>
     </message>
     <message>
         <source>The plan has changed since this answer.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Plan hat sich seit dieser Antwort geändert.</translation>
     </message>
     <message>
         <source>This plan</source>
@@ -573,81 +573,74 @@
     </message>
     <message>
         <source>Waits for: %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Wartet auf: %1</translation>
     </message>
     <message>
         <source>answered at %1</source>
-        <translation type="unfinished"></translation>
+        <translation>geantwortet bei %1</translation>
     </message>
     <message>
         <source>context</source>
-        <translation type="unfinished"></translation>
+        <translation>Kontext</translation>
     </message>
     <message>
         <source>context is full</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>cut at %1 tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>Kontext ist voll</translation>
     </message>
     <message>
         <source>memory</source>
-        <translation type="unfinished"></translation>
+        <translation>Speicher</translation>
     </message>
     <message>
         <source>quick: no compensation. An export is a little better.</source>
-        <translation type="unfinished"></translation>
+        <translation>schnell: ohne Ausgleich. Ein Export ist etwas besser.</translation>
     </message>
     <message>
         <source>quick: no compensation. The full method is ready.</source>
-        <translation type="unfinished"></translation>
+        <translation>schnell: ohne Ausgleich. Das ganze Verfahren ist bereit.</translation>
     </message>
     <message>
         <source>read from disk for every token</source>
-        <translation type="unfinished"></translation>
+        <translation>für jedes Token von der Platte gelesen</translation>
     </message>
     <message>
         <source>s</source>
-        <translation type="unfinished"></translation>
+        <translation>s</translation>
     </message>
     <message>
         <source>stopped</source>
-        <translation type="unfinished"></translation>
+        <translation>angehalten</translation>
     </message>
     <message>
         <source>to first token</source>
-        <translation type="unfinished"></translation>
+        <translation>bis zum ersten Token</translation>
     </message>
     <message>
         <source>tok/s</source>
-        <translation type="unfinished"></translation>
+        <translation>Tok/s</translation>
     </message>
     <message>
         <source>tokens</source>
         <translation type="unfinished"></translation>
     </message>
+    <message>
+        <source>cut at %1</source>
+        <translation>nach %1 abgeschnitten</translation>
+    </message>
 </context>
 <context>
     <name>ChatPage</name>
-    <message numerus="yes">
-        <source>%n token(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
-        </translation>
-    </message>
     <message>
         <source>After the first difference the texts part. KL is scored on the left text.</source>
-        <translation type="unfinished"></translation>
+        <translation>Nach dem ersten Unterschied trennen sich die Texte. KL wird am linken Text bestimmt.</translation>
     </message>
     <message>
         <source>Answer one after the other</source>
-        <translation type="unfinished"></translation>
+        <translation>Nacheinander antworten</translation>
     </message>
     <message>
         <source>Both together need about %1 of memory, %2 are allowed. One after the other need %3.</source>
-        <translation type="unfinished"></translation>
+        <translation>Beide zusammen brauchen etwa %1 Speicher, erlaubt sind %2. Nacheinander brauchen sie %3.</translation>
     </message>
     <message>
         <source>Copied: %1</source>
@@ -659,31 +652,31 @@
     </message>
     <message>
         <source>Copy the chat as command</source>
-        <translation type="unfinished"></translation>
+        <translation>Chat als Befehl kopieren</translation>
     </message>
     <message>
         <source>Ctrl+Return sends, Esc stops within one token.</source>
-        <translation type="unfinished"></translation>
+        <translation>Strg+Eingabe sendet, Esc hält binnen eines Tokens an.</translation>
     </message>
     <message>
         <source>Divergence</source>
-        <translation type="unfinished"></translation>
+        <translation>Divergenz</translation>
     </message>
     <message>
         <source>Divergence of the answers</source>
-        <translation type="unfinished"></translation>
+        <translation>Divergenz der Antworten</translation>
     </message>
     <message>
         <source>Edit the prompt</source>
-        <translation type="unfinished"></translation>
+        <translation>Prompt bearbeiten</translation>
     </message>
     <message>
         <source>Esc stops within one token.</source>
-        <translation type="unfinished"></translation>
+        <translation>Esc hält binnen eines Tokens an.</translation>
     </message>
     <message>
         <source>KL %1 nats</source>
-        <translation type="unfinished"></translation>
+        <translation>KL %1 nat</translation>
     </message>
     <message>
         <source>No text is scored yet.</source>
@@ -691,43 +684,43 @@
     </message>
     <message>
         <source>Prompt</source>
-        <translation type="unfinished"></translation>
+        <translation>Prompt</translation>
     </message>
     <message>
         <source>Send</source>
-        <translation type="unfinished"></translation>
+        <translation>Senden</translation>
     </message>
     <message>
         <source>Send the prompt</source>
-        <translation type="unfinished"></translation>
+        <translation>Prompt senden</translation>
     </message>
     <message>
         <source>Sent to both. Ctrl+Return sends, Esc stops both within one token.</source>
-        <translation type="unfinished"></translation>
+        <translation>Geht an beide. Strg+Eingabe sendet, Esc hält beide binnen eines Tokens an.</translation>
     </message>
     <message>
         <source>Stop</source>
-        <translation type="unfinished"></translation>
+        <translation>Anhalten</translation>
     </message>
     <message>
         <source>Stop the answers</source>
-        <translation type="unfinished"></translation>
+        <translation>Antworten anhalten</translation>
     </message>
     <message>
         <source>Stop the answers before choosing another model.</source>
-        <translation type="unfinished"></translation>
+        <translation>Halten Sie die Antworten an, bevor Sie ein anderes Modell wählen.</translation>
     </message>
     <message>
         <source>The left text is scored when both answers are there.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der linke Text wird bewertet, sobald beide Antworten da sind.</translation>
     </message>
     <message>
         <source>The texts have parted: the right column knows this token alone, by scoring the left text.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Texte haben sich getrennt: Rechts ist nur dieses Token bekannt, aus der Bewertung des linken Textes.</translation>
     </message>
     <message>
         <source>The texts have parted: the sides cannot be compared here.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Texte haben sich getrennt: Hier sind die Seiten nicht vergleichbar.</translation>
     </message>
     <message>
         <source>Token %1</source>
@@ -735,11 +728,11 @@
     </message>
     <message>
         <source>Token %1, after “%2”</source>
-        <translation type="unfinished"></translation>
+        <translation>Token %1, nach „%2“</translation>
     </message>
     <message>
         <source>Write something that both models continue</source>
-        <translation type="unfinished"></translation>
+        <translation>Schreiben Sie etwas, das beide Modelle fortsetzen</translation>
     </message>
     <message>
         <source>another top token</source>
@@ -747,38 +740,31 @@
     </message>
     <message>
         <source>at 99 %</source>
-        <translation type="unfinished"></translation>
+        <translation>bei 99 %</translation>
     </message>
     <message>
         <source>first difference</source>
-        <translation type="unfinished"></translation>
+        <translation>erster Unterschied</translation>
     </message>
     <message>
         <source>first difference: token %1</source>
-        <translation type="unfinished"></translation>
+        <translation>erster Unterschied: Token %1</translation>
     </message>
     <message>
         <source>ln PPL ratio</source>
-        <translation type="unfinished"></translation>
+        <translation>ln PPL-Verhältnis</translation>
     </message>
     <message>
         <source>mean KL, nats</source>
-        <translation type="unfinished"></translation>
+        <translation>mittlere KL, nat</translation>
     </message>
     <message>
         <source>median</source>
-        <translation type="unfinished"></translation>
+        <translation>Median</translation>
     </message>
     <message>
         <source>probability %1</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message numerus="yes">
-        <source>same for %n token(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
-        </translation>
+        <translation>Wahrscheinlichkeit %1</translation>
     </message>
     <message>
         <source>same top token</source>
@@ -786,41 +772,38 @@
     </message>
     <message>
         <source>scoring, %1 of %2</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message numerus="yes">
-        <source>the same text, %n token(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
-        </translation>
+        <translation>Bewertung, %1 von %2</translation>
     </message>
     <message>
         <source>token %1, “%2”</source>
-        <translation type="unfinished"></translation>
+        <translation>Token %1, „%2“</translation>
     </message>
     <message>
         <source>Δ ln p %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Δ ln p %1</translation>
+    </message>
+    <message>
+        <source>same for %1</source>
+        <translation>gleich für %1</translation>
+    </message>
+    <message>
+        <source>the same text, %1</source>
+        <translation>derselbe Text, %1</translation>
     </message>
 </context>
 <context>
     <name>ChatSession</name>
     <message>
         <source>%1 and %2 tokens</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>%1 tokens</source>
-        <translation>%1 Token</translation>
+        <translation>%1 und %2 Token</translation>
     </message>
     <message>
         <source>, mean KL %1 nats</source>
-        <translation type="unfinished"></translation>
+        <translation>, mittlere KL %1 nat</translation>
     </message>
     <message>
         <source>Answering “%1”</source>
-        <translation type="unfinished"></translation>
+        <translation>Antwort auf „%1“</translation>
     </message>
     <message>
         <source>No model is open.</source>
@@ -828,7 +811,7 @@
     </message>
     <message>
         <source>Preparing %1 with the full method</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 wird mit dem ganzen Verfahren vorbereitet</translation>
     </message>
     <message>
         <source>The engine is not running.</source>
@@ -836,15 +819,15 @@
     </message>
     <message>
         <source>The model has no tokenizer, so it cannot chat.</source>
-        <translation type="unfinished"></translation>
+        <translation>Das Modell hat keinen Tokenizer und kann deshalb nicht chatten.</translation>
     </message>
     <message>
         <source>There is no plan yet: analyze the model, or choose another side.</source>
-        <translation type="unfinished"></translation>
+        <translation>Es gibt noch keinen Plan: Analysieren Sie das Modell, oder wählen Sie eine andere Seite.</translation>
     </message>
     <message>
         <source>ready for chat</source>
-        <translation type="unfinished"></translation>
+        <translation>bereit für den Chat</translation>
     </message>
 </context>
 <context>
@@ -855,23 +838,23 @@
     </message>
     <message>
         <source>KL, nats</source>
-        <translation type="unfinished"></translation>
+        <translation>KL, nat</translation>
     </message>
     <message>
         <source>Mean KL divergence from FP16 of the next-token distributions, nats</source>
-        <translation type="unfinished"></translation>
+        <translation>Mittlere KL-Divergenz der Verteilungen des nächsten Tokens von FP16, nat</translation>
     </message>
     <message>
         <source>Mean bits</source>
-        <translation type="unfinished"></translation>
+        <translation>Mittlere Bits</translation>
     </message>
     <message>
         <source>Perplexity by evaluation, with its standard error</source>
-        <translation type="unfinished"></translation>
+        <translation>Gemessene Perplexität mit ihrem Standardfehler</translation>
     </message>
     <message>
         <source>Perplexity by the model of errors, with its band</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität nach dem Fehlermodell mit ihrem Band</translation>
     </message>
     <message>
         <source>Plan</source>
@@ -879,11 +862,11 @@
     </message>
     <message>
         <source>Same top</source>
-        <translation type="unfinished"></translation>
+        <translation>Gleiches Top</translation>
     </message>
     <message>
         <source>Share of tokens at which FP16 and this find the same token likeliest</source>
-        <translation type="unfinished"></translation>
+        <translation>Anteil der Token, bei denen FP16 und dieses Modell dasselbe Token für das wahrscheinlichste halten</translation>
     </message>
     <message>
         <source>Size</source>
@@ -895,82 +878,82 @@
     </message>
     <message>
         <source>measured on %1</source>
-        <translation type="unfinished"></translation>
+        <translation>gemessen an %1</translation>
     </message>
     <message>
         <source>○ Predicted ppl</source>
-        <translation type="unfinished"></translation>
+        <translation>○ Vorhersage</translation>
     </message>
     <message>
         <source>● Measured ppl</source>
-        <translation type="unfinished"></translation>
+        <translation>● Messung</translation>
     </message>
 </context>
 <context>
     <name>ComparePage</name>
     <message>
         <source>%1 is of another model: its layers are not the same.</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 ist von einem anderen Modell: Die Schichten sind nicht dieselben.</translation>
     </message>
     <message>
         <source>A folder that was exported; it can also be dropped here</source>
-        <translation type="unfinished"></translation>
+        <translation>Ein exportierter Ordner; er kann auch hier abgelegt werden</translation>
     </message>
     <message>
         <source>Add an exported folder</source>
-        <translation type="unfinished"></translation>
+        <translation>Exportierten Ordner hinzufügen</translation>
     </message>
     <message>
         <source>Add export…</source>
-        <translation type="unfinished"></translation>
+        <translation>Export hinzufügen…</translation>
     </message>
     <message>
         <source>Bits per layer</source>
-        <translation type="unfinished"></translation>
+        <translation>Bits je Schicht</translation>
     </message>
     <message>
         <source>Chat with FP16 and this</source>
-        <translation type="unfinished"></translation>
+        <translation>Mit FP16 und diesem chatten</translation>
     </message>
     <message>
         <source>Chat with both</source>
-        <translation type="unfinished"></translation>
+        <translation>Mit beiden chatten</translation>
     </message>
     <message>
         <source>Copy table</source>
-        <translation type="unfinished"></translation>
+        <translation>Tabelle kopieren</translation>
     </message>
     <message>
         <source>Measure…</source>
-        <translation type="unfinished"></translation>
+        <translation>Messen…</translation>
     </message>
     <message>
         <source>Perplexity and KL of the selected row</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität und KL der gewählten Zeile</translation>
     </message>
     <message>
         <source>Plan that is compared</source>
-        <translation type="unfinished"></translation>
+        <translation>Plan, der verglichen wird</translation>
     </message>
     <message>
         <source>Plan that it is compared with</source>
-        <translation type="unfinished"></translation>
+        <translation>Plan, mit dem verglichen wird</translation>
     </message>
     <message>
         <source>Plans and exports</source>
-        <translation type="unfinished"></translation>
+        <translation>Pläne und Exporte</translation>
     </message>
     <message>
         <source>Plans and exports with their figures</source>
-        <translation type="unfinished"></translation>
+        <translation>Pläne und Exporte mit ihren Zahlen</translation>
     </message>
     <message>
         <source>Plans can be compared once the model is analyzed.</source>
-        <translation type="unfinished"></translation>
+        <translation>Pläne lassen sich vergleichen, sobald das Modell analysiert ist.</translation>
     </message>
     <message>
         <source>Puts the two that are compared below side by side in the chat</source>
-        <translation type="unfinished"></translation>
+        <translation>Stellt die beiden, die unten verglichen werden, im Chat nebeneinander</translation>
     </message>
     <message>
         <source>Remove</source>
@@ -978,11 +961,11 @@
     </message>
     <message>
         <source>Remove from the list</source>
-        <translation type="unfinished"></translation>
+        <translation>Aus der Liste nehmen</translation>
     </message>
     <message>
         <source>Takes the folder off this list; its files stay</source>
-        <translation type="unfinished"></translation>
+        <translation>Nimmt den Ordner aus dieser Liste; seine Dateien bleiben</translation>
     </message>
     <message>
         <source>Use this preset</source>
@@ -990,11 +973,11 @@
     </message>
     <message>
         <source>Working out %1…</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 wird berechnet…</translation>
     </message>
     <message>
         <source>against</source>
-        <translation type="unfinished"></translation>
+        <translation>gegen</translation>
     </message>
     <message>
         <source>bits</source>
@@ -1002,11 +985,11 @@
     </message>
     <message>
         <source>ppl measured</source>
-        <translation type="unfinished"></translation>
+        <translation>ppl gemessen</translation>
     </message>
     <message>
         <source>ppl predicted</source>
-        <translation type="unfinished"></translation>
+        <translation>ppl vorhergesagt</translation>
     </message>
 </context>
 <context>
@@ -1017,11 +1000,11 @@
     </message>
     <message>
         <source>Exporting %1</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 wird exportiert</translation>
     </message>
     <message>
         <source>finished</source>
-        <translation type="unfinished"></translation>
+        <translation>fertig</translation>
     </message>
 </context>
 <context>
@@ -1303,15 +1286,15 @@
     </message>
     <message>
         <source>%1 free on this disk, enough</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 frei auf dieser Platte, genug</translation>
     </message>
     <message>
         <source>%1 free on this disk, too little</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 frei auf dieser Platte, zu wenig</translation>
     </message>
     <message>
         <source>%1 of FP16</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 von FP16</translation>
     </message>
     <message>
         <source>%1, %2</source>
@@ -1319,77 +1302,63 @@
     </message>
     <message>
         <source>%1, %2. %3</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message numerus="yes">
-        <source>%n shard(s) of at most 5 GB</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
-        <source>%n thread(s)</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
-        </translation>
+        <translation>%1, %2. %3</translation>
     </message>
     <message>
         <source>&amp;Folder</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Ordner</translation>
     </message>
     <message>
         <source>&amp;Keep embedding and head as stored, %1</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Embedding und Kopf wie gespeichert, %1</translation>
     </message>
     <message>
         <source>&amp;Name</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Name</translation>
     </message>
     <message>
         <source>&amp;Replace what is there</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Vorhandenes ersetzen</translation>
     </message>
     <message>
         <source>&amp;Verify after writing</source>
-        <translation type="unfinished"></translation>
+        <translation>Nach dem Schreiben &amp;prüfen</translation>
     </message>
     <message>
         <source>, and about %1 unpacked</source>
-        <translation type="unfinished"></translation>
+        <translation>, und ausgepackt etwa %1</translation>
     </message>
     <message>
         <source>1 shard, model.safetensors</source>
-        <translation type="unfinished"></translation>
+        <translation>1 Datei, model.safetensors</translation>
     </message>
     <message>
         <source>An export of this name was not finished; %1 are there. It goes on where it stopped if it is of the same plan.</source>
-        <translation type="unfinished"></translation>
+        <translation>Ein Export dieses Namens wurde nicht fertig; %1 sind da. Er geht weiter, wo er aufhörte, wenn er vom selben Plan ist.</translation>
     </message>
     <message>
         <source>Bitloom checkpoint</source>
-        <translation type="unfinished"></translation>
+        <translation>Bitloom-Checkpoint</translation>
     </message>
     <message>
         <source>Bitloom checkpoint and Hugging Face folder, BF16</source>
-        <translation type="unfinished"></translation>
+        <translation>Bitloom-Checkpoint und Hugging-Face-Ordner, BF16</translation>
     </message>
     <message>
         <source>Bitloom checkpoint and Hugging Face folder, F16</source>
-        <translation type="unfinished"></translation>
+        <translation>Bitloom-Checkpoint und Hugging-Face-Ordner, F16</translation>
     </message>
     <message>
         <source>CUDA is not available: %1</source>
-        <translation type="unfinished"></translation>
+        <translation>CUDA ist nicht verfügbar: %1</translation>
     </message>
     <message>
         <source>Cancel export</source>
-        <translation type="unfinished"></translation>
+        <translation>Export abbrechen</translation>
     </message>
     <message>
         <source>Choose the folder</source>
-        <translation type="unfinished"></translation>
+        <translation>Ordner wählen</translation>
     </message>
     <message>
         <source>Choose…</source>
@@ -1413,39 +1382,39 @@
     </message>
     <message>
         <source>Export</source>
-        <translation type="unfinished"></translation>
+        <translation>Exportieren</translation>
     </message>
     <message>
         <source>Export %1 at %2 bits</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 mit %2 Bit exportieren</translation>
     </message>
     <message>
         <source>Export into</source>
-        <translation type="unfinished"></translation>
+        <translation>Exportieren nach</translation>
     </message>
     <message>
         <source>F&amp;ormat</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Format</translation>
     </message>
     <message>
         <source>Folder that the export goes into</source>
-        <translation type="unfinished"></translation>
+        <translation>Ordner, in den der Export kommt</translation>
     </message>
     <message>
         <source>Format</source>
-        <translation type="unfinished"></translation>
+        <translation>Format</translation>
     </message>
     <message>
         <source>Free space</source>
-        <translation type="unfinished"></translation>
+        <translation>Freier Platz</translation>
     </message>
     <message>
         <source>Keep embedding and head as stored</source>
-        <translation type="unfinished"></translation>
+        <translation>Embedding und Kopf wie gespeichert</translation>
     </message>
     <message>
         <source>Name of the export</source>
-        <translation type="unfinished"></translation>
+        <translation>Name des Exports</translation>
     </message>
     <message>
         <source>Open folder</source>
@@ -1453,23 +1422,23 @@
     </message>
     <message>
         <source>Options</source>
-        <translation type="unfinished"></translation>
+        <translation>Optionen</translation>
     </message>
     <message>
         <source>Otherwise they are stored with 8 bits a row.</source>
-        <translation type="unfinished"></translation>
+        <translation>Sonst werden sie zeilenweise mit 8 Bit gespeichert.</translation>
     </message>
     <message>
         <source>Replace what is there</source>
-        <translation type="unfinished"></translation>
+        <translation>Vorhandenes ersetzen</translation>
     </message>
     <message>
         <source>Resume export</source>
-        <translation type="unfinished"></translation>
+        <translation>Export fortsetzen</translation>
     </message>
     <message>
         <source>Run in background</source>
-        <translation type="unfinished"></translation>
+        <translation>Im Hintergrund</translation>
     </message>
     <message>
         <source>Size</source>
@@ -1477,15 +1446,15 @@
     </message>
     <message>
         <source>Test in chat</source>
-        <translation type="unfinished"></translation>
+        <translation>Im Chat testen</translation>
     </message>
     <message>
         <source>The engine is not running yet.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Engine läuft noch nicht.</translation>
     </message>
     <message>
         <source>The engine is not running. Restart it from the Run menu.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Engine läuft nicht. Starten Sie sie im Menü Ausführen neu.</translation>
     </message>
     <message>
         <source>Time</source>
@@ -1493,23 +1462,35 @@
     </message>
     <message>
         <source>Verify</source>
-        <translation type="unfinished"></translation>
+        <translation>Prüfen</translation>
     </message>
     <message>
         <source>Verify after writing</source>
-        <translation type="unfinished"></translation>
+        <translation>Nach dem Schreiben prüfen</translation>
     </message>
     <message>
         <source>about %1, as fast as the last export here</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>not known before the first export on this machine; the time left shows while it runs</source>
-        <translation type="unfinished"></translation>
+        <translation>etwa %1, wenn es so schnell geht wie der letzte Export hier</translation>
     </message>
     <message>
         <source>unknown</source>
-        <translation type="unfinished"></translation>
+        <translation>unbekannt</translation>
+    </message>
+    <message>
+        <source>%1 shards of at most 5 GB</source>
+        <translation>%1 Teildateien zu höchstens 5 GB</translation>
+    </message>
+    <message>
+        <source>known once it runs: this is the first export here</source>
+        <translation>bekannt, sobald er läuft: Dies ist der erste Export hier</translation>
+    </message>
+    <message>
+        <source>1 thread</source>
+        <translation>1 Thread</translation>
+    </message>
+    <message>
+        <source>%1 threads</source>
+        <translation>%1 Threads</translation>
     </message>
 </context>
 <context>
@@ -1520,59 +1501,59 @@
     </message>
     <message>
         <source>%1 %, about %2 left</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 %, noch etwa %2</translation>
     </message>
     <message>
         <source>%1 MB/s</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 MB/s</translation>
     </message>
     <message>
         <source>%1 of %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 von %2</translation>
     </message>
     <message>
         <source>Damaged: %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Beschädigt: %1</translation>
     </message>
     <message>
         <source>Exported</source>
-        <translation type="unfinished"></translation>
+        <translation>Exportiert</translation>
     </message>
     <message>
         <source>Exported and verified</source>
-        <translation type="unfinished"></translation>
+        <translation>Exportiert und geprüft</translation>
     </message>
     <message>
         <source>Finished tensors are kept in %1.partial. Resumed, the export gives the same bytes as one that was never stopped.</source>
-        <translation type="unfinished"></translation>
+        <translation>Fertige Tensoren bleiben in %1.partial. Fortgesetzt ergibt der Export dieselben Bytes wie einer, der nie angehalten wurde.</translation>
     </message>
     <message>
         <source>In %1</source>
-        <translation type="unfinished"></translation>
+        <translation>In %1</translation>
     </message>
     <message>
         <source>Progress of the export</source>
-        <translation type="unfinished"></translation>
+        <translation>Fortschritt des Exports</translation>
     </message>
     <message>
         <source>Stopped at %1 %</source>
-        <translation type="unfinished"></translation>
+        <translation>Angehalten bei %1 %</translation>
     </message>
     <message>
         <source>Stopping at %1 %</source>
-        <translation type="unfinished"></translation>
+        <translation>Hält an bei %1 %</translation>
     </message>
     <message>
         <source>Stopping is safe: finished tensors stay in the .partial folder, and a resumed export gives the same bytes.</source>
-        <translation type="unfinished"></translation>
+        <translation>Anhalten ist sicher: Fertige Tensoren bleiben im Ordner .partial, und ein fortgesetzter Export ergibt dieselben Bytes.</translation>
     </message>
     <message>
         <source>The export failed</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Export schlug fehl</translation>
     </message>
     <message>
         <source>Verifying…</source>
-        <translation type="unfinished"></translation>
+        <translation>Wird geprüft…</translation>
     </message>
     <message>
         <source>bytes</source>
@@ -1580,15 +1561,15 @@
     </message>
     <message>
         <source>bytes, as predicted</source>
-        <translation type="unfinished"></translation>
+        <translation>Byte, wie vorhergesagt</translation>
     </message>
     <message>
         <source>elapsed %1</source>
-        <translation type="unfinished"></translation>
+        <translation>bisher %1</translation>
     </message>
     <message>
         <source>peak memory</source>
-        <translation type="unfinished"></translation>
+        <translation>Speicher höchstens</translation>
     </message>
     <message>
         <source>stopping</source>
@@ -1596,107 +1577,105 @@
     </message>
     <message>
         <source>written</source>
-        <translation type="unfinished"></translation>
+        <translation>geschrieben</translation>
+    </message>
+    <message>
+        <source>tensors</source>
+        <translation>Tensoren</translation>
     </message>
 </context>
 <context>
     <name>ExportRequest</name>
     <message>
         <source>"%1" cannot be the name of a folder.</source>
-        <translation type="unfinished"></translation>
+        <translation>„%1“ kann nicht der Name eines Ordners sein.</translation>
     </message>
     <message>
         <source>%1 more are needed on this disk. Free some space or choose another folder.</source>
-        <translation type="unfinished"></translation>
+        <translation>Auf dieser Platte fehlen %1. Schaffen Sie Platz, oder wählen Sie einen anderen Ordner.</translation>
     </message>
     <message>
         <source>'%1' cannot be written to.</source>
-        <translation type="unfinished"></translation>
+        <translation>In „%1“ kann nicht geschrieben werden.</translation>
     </message>
     <message>
         <source>'%1' is there already. Choose another name, or tick Replace.</source>
-        <translation type="unfinished"></translation>
+        <translation>„%1“ gibt es schon. Wählen Sie einen anderen Namen, oder kreuzen Sie Ersetzen an.</translation>
     </message>
     <message>
         <source>Check the rights of the folder above it.</source>
-        <translation type="unfinished"></translation>
+        <translation>Prüfen Sie die Rechte des Ordners darüber.</translation>
     </message>
     <message>
         <source>Choose the folder that the export goes into.</source>
-        <translation type="unfinished"></translation>
+        <translation>Wählen Sie den Ordner, in den der Export kommt.</translation>
     </message>
     <message>
         <source>Give the export a name.</source>
-        <translation type="unfinished"></translation>
+        <translation>Geben Sie dem Export einen Namen.</translation>
     </message>
     <message>
         <source>The folder '%1' could not be made.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Ordner „%1“ ließ sich nicht anlegen.</translation>
     </message>
     <message>
         <source>There is no folder '%1'.</source>
-        <translation type="unfinished"></translation>
+        <translation>Es gibt keinen Ordner „%1“.</translation>
     </message>
 </context>
 <context>
     <name>ExportRun</name>
     <message>
         <source>%1, verified</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message numerus="yes">
-        <source>%n finished layer(s) kept, hashes verified</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
-        </translation>
-    </message>
-    <message numerus="yes">
-        <source>%n part(s) damaged</source>
-        <translation type="unfinished">
-            <numerusform></numerusform>
-            <numerusform></numerusform>
-        </translation>
+        <translation>%1, geprüft</translation>
     </message>
     <message>
         <source>Exporting %1</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 wird exportiert</translation>
     </message>
     <message>
         <source>Flush, then rename %1.partial into place</source>
-        <translation type="unfinished"></translation>
+        <translation>Auf die Platte bringen, dann %1.partial umbenennen</translation>
     </message>
     <message>
         <source>Quantize and write, layer by layer</source>
-        <translation type="unfinished"></translation>
+        <translation>Schicht für Schicht quantisieren und schreiben</translation>
     </message>
     <message>
         <source>Resumed: finished tensors kept, hashes verified</source>
-        <translation type="unfinished"></translation>
+        <translation>Fortgesetzt: fertige Tensoren behalten, Hashes geprüft</translation>
     </message>
     <message>
         <source>Space checked, folder locked</source>
-        <translation type="unfinished"></translation>
+        <translation>Platz geprüft, Ordner gesperrt</translation>
     </message>
     <message>
         <source>Unpack into the Hugging Face folder %1-hf</source>
-        <translation type="unfinished"></translation>
+        <translation>In den Hugging-Face-Ordner %1-hf auspacken</translation>
     </message>
     <message>
         <source>Verify: read again, compare every hash</source>
-        <translation type="unfinished"></translation>
+        <translation>Prüfen: noch einmal lesen, jeden Hash vergleichen</translation>
     </message>
     <message>
         <source>Verifying %1</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 wird geprüft</translation>
     </message>
     <message>
         <source>Waits for the job that runs</source>
-        <translation type="unfinished"></translation>
+        <translation>Wartet auf den laufenden Auftrag</translation>
     </message>
     <message>
         <source>every file and tensor reads back as written</source>
-        <translation type="unfinished"></translation>
+        <translation>jede Datei und jeder Tensor liest sich, wie sie geschrieben wurden</translation>
+    </message>
+    <message>
+        <source>damaged: %1</source>
+        <translation>beschädigt: %1</translation>
+    </message>
+    <message>
+        <source>%1 finished layers kept, hashes verified</source>
+        <translation>%1 fertige Schichten behalten, Hashes geprüft</translation>
     </message>
 </context>
 <context>
@@ -2016,43 +1995,43 @@
     <name>LayerDifferencePlot</name>
     <message>
         <source>%1 against %2: more bits in %3 layers, fewer in %4 of %5. Arrow keys move a cursor.</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 gegen %2: mehr Bits in %3 Schichten, weniger in %4 von %5. Pfeiltasten bewegen einen Cursor.</translation>
     </message>
     <message>
         <source>%1 spends fewer</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 gibt weniger aus</translation>
     </message>
     <message>
         <source>%1 spends more</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 gibt mehr aus</translation>
     </message>
     <message>
         <source>%1: %2 bits</source>
-        <translation type="unfinished"></translation>
+        <translation>%1: %2 Bit</translation>
     </message>
     <message>
         <source>%1: %2 bits, %3</source>
-        <translation type="unfinished"></translation>
+        <translation>%1: %2 Bit, %3</translation>
     </message>
     <message>
         <source>Choose two plans to compare their layers.</source>
-        <translation type="unfinished"></translation>
+        <translation>Wählen Sie zwei Pläne, um ihre Schichten zu vergleichen.</translation>
     </message>
     <message>
         <source>Difference of bits per layer</source>
-        <translation type="unfinished"></translation>
+        <translation>Unterschied der Bits je Schicht</translation>
     </message>
     <message>
         <source>Difference of mean bits per layer</source>
-        <translation type="unfinished"></translation>
+        <translation>Unterschied der mittleren Bits je Schicht</translation>
     </message>
     <message>
         <source>block</source>
-        <translation type="unfinished"></translation>
+        <translation>Block</translation>
     </message>
     <message>
         <source>difference, bits</source>
-        <translation type="unfinished"></translation>
+        <translation>Unterschied, Bit</translation>
     </message>
     <message>
         <source>layer</source>
@@ -2060,7 +2039,7 @@
     </message>
     <message>
         <source>Δ mean bits</source>
-        <translation type="unfinished"></translation>
+        <translation>Δ mittlere Bits</translation>
     </message>
 </context>
 <context>
@@ -2702,7 +2681,7 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>&amp;Protocol</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Protokoll</translation>
     </message>
     <message>
         <source>&amp;Text</source>
@@ -2714,11 +2693,11 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>A plan has a command once it is exported to a folder.</source>
-        <translation type="unfinished"></translation>
+        <translation>Ein Plan hat einen Befehl, sobald er in einen Ordner exportiert ist.</translation>
     </message>
     <message>
         <source>Choose a text</source>
-        <translation type="unfinished"></translation>
+        <translation>Text wählen</translation>
     </message>
     <message>
         <source>Choose a text file.</source>
@@ -2734,35 +2713,35 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>Fewer windows are faster, with a larger standard error.</source>
-        <translation type="unfinished"></translation>
+        <translation>Weniger Fenster sind schneller, mit größerem Standardfehler.</translation>
     </message>
     <message>
         <source>Measure</source>
-        <translation type="unfinished"></translation>
+        <translation>Messen</translation>
     </message>
     <message>
         <source>Measure perplexity</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität messen</translation>
     </message>
     <message>
         <source>Model to measure</source>
-        <translation type="unfinished"></translation>
+        <translation>Modell, das gemessen wird</translation>
     </message>
     <message>
         <source>Path of the text</source>
-        <translation type="unfinished"></translation>
+        <translation>Pfad des Textes</translation>
     </message>
     <message>
         <source>Protocol</source>
-        <translation type="unfinished"></translation>
+        <translation>Protokoll</translation>
     </message>
     <message>
         <source>Reads a text with the plan and with FP16, and compares them window by window: perplexity, KL divergence, and how often both find the same token likeliest. A plan is carried out in memory first; nothing is written. Predictions are re-fitted by the result.</source>
-        <translation type="unfinished"></translation>
+        <translation>Liest einen Text mit dem Plan und mit FP16 und vergleicht Fenster für Fenster: Perplexität, KL-Divergenz, und wie oft beide dasselbe Token für das wahrscheinlichste halten. Ein Plan wird zuerst im Speicher ausgeführt; geschrieben wird nichts. Das Ergebnis passt die Vorhersagen neu an.</translation>
     </message>
     <message>
         <source>Text to measure on</source>
-        <translation type="unfinished"></translation>
+        <translation>Text, an dem gemessen wird</translation>
     </message>
     <message>
         <source>Texts (*.txt *.jsonl *.json *.md);;All files (*)</source>
@@ -2770,7 +2749,7 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>The engine is not running. Restart it from the Run menu.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Engine läuft nicht. Starten Sie sie im Menü Ausführen neu.</translation>
     </message>
     <message>
         <source>There is no file '%1'.</source>
@@ -2782,7 +2761,7 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>Windows at most</source>
-        <translation type="unfinished"></translation>
+        <translation>Fenster höchstens</translation>
     </message>
     <message>
         <source>a text file</source>
@@ -2790,19 +2769,19 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>all</source>
-        <translation type="unfinished"></translation>
+        <translation>alle</translation>
     </message>
     <message>
         <source>ctx4096: windows of 4 096 tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>ctx4096: Fenster zu 4 096 Token</translation>
     </message>
     <message>
         <source>gptq: windows of 2 048 tokens, as in papers</source>
-        <translation type="unfinished"></translation>
+        <translation>gptq: Fenster zu 2 048 Token, wie in Veröffentlichungen</translation>
     </message>
     <message>
         <source>llamacpp: as llama.cpp's perplexity counts</source>
-        <translation type="unfinished"></translation>
+        <translation>llamacpp: wie llama.cpp die Perplexität zählt</translation>
     </message>
     <message>
         <source>the model's own text, or the bundled one</source>
@@ -2817,11 +2796,11 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>of a model that is closed</source>
-        <translation type="unfinished"></translation>
+        <translation>von einem Modell, das geschlossen ist</translation>
     </message>
     <message>
         <source>perplexity %1 on %2</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität %1 an %2</translation>
     </message>
     <message>
         <source>perplexity %1 on %2, predicted %3</source>
@@ -3747,15 +3726,15 @@ Für die Befehlszeile: --pin '%2'</translation>
     <name>ReportSource</name>
     <message>
         <source>%1, %2 tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>%1, %2 Token</translation>
     </message>
     <message>
         <source>%1: %2 bits</source>
-        <translation type="unfinished"></translation>
+        <translation>%1: %2 Bit</translation>
     </message>
     <message>
         <source>8 bits a row</source>
-        <translation type="unfinished"></translation>
+        <translation>8 Bit je Zeile</translation>
     </message>
     <message>
         <source>Block linears</source>
@@ -3767,19 +3746,19 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>CMPQ+, %1 passes of coordinate descent</source>
-        <translation type="unfinished"></translation>
+        <translation>CMPQ+, %1 Durchgänge Koordinatenabstieg</translation>
     </message>
     <message>
         <source>CMPQ+, %1 passes of coordinate descent, %2 polish steps</source>
-        <translation type="unfinished"></translation>
+        <translation>CMPQ+, %1 Durchgänge Koordinatenabstieg, %2 Polierschritte</translation>
     </message>
     <message>
         <source>Calibrated on</source>
-        <translation type="unfinished"></translation>
+        <translation>Kalibriert an</translation>
     </message>
     <message>
         <source>Classes of the columns</source>
-        <translation type="unfinished"></translation>
+        <translation>Klassen der Spalten</translation>
     </message>
     <message>
         <source>Codes</source>
@@ -3787,19 +3766,19 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>Embedding and head</source>
-        <translation type="unfinished"></translation>
+        <translation>Embedding und Kopf</translation>
     </message>
     <message>
         <source>Method</source>
-        <translation type="unfinished"></translation>
+        <translation>Verfahren</translation>
     </message>
     <message>
         <source>Model fingerprint</source>
-        <translation type="unfinished"></translation>
+        <translation>Fingerabdruck des Modells</translation>
     </message>
     <message>
         <source>Norms and others</source>
-        <translation type="unfinished"></translation>
+        <translation>Normen und andere</translation>
     </message>
     <message>
         <source>Outliers</source>
@@ -3811,19 +3790,19 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>Report</source>
-        <translation type="unfinished"></translation>
+        <translation>Bericht</translation>
     </message>
     <message>
         <source>Report saved to %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Bericht gespeichert in %1</translation>
     </message>
     <message>
         <source>Save a report of the plan</source>
-        <translation type="unfinished"></translation>
+        <translation>Bericht des Plans speichern</translation>
     </message>
     <message>
         <source>Scales</source>
-        <translation type="unfinished"></translation>
+        <translation>Skalen</translation>
     </message>
     <message>
         <source>Tables</source>
@@ -3831,7 +3810,7 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>Tokenizer, configuration, headers</source>
-        <translation type="unfinished"></translation>
+        <translation>Tokenizer, Konfiguration, Köpfe</translation>
     </message>
     <message>
         <source>Total</source>
@@ -3839,146 +3818,146 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>Web page (*.html);;PDF (*.pdf)</source>
-        <translation type="unfinished"></translation>
+        <translation>Webseite (*.html);;PDF (*.pdf)</translation>
     </message>
     <message>
         <source>as stored</source>
-        <translation type="unfinished"></translation>
+        <translation>wie gespeichert</translation>
     </message>
 </context>
 <context>
     <name>SamplingPanel</name>
     <message>
         <source>&amp;Continue the conversation</source>
-        <translation type="unfinished"></translation>
+        <translation>Gespräch &amp;fortsetzen</translation>
     </message>
     <message>
         <source>&amp;Min-p</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Min-p</translation>
     </message>
     <message>
         <source>&amp;Repetition penalty</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Wiederholungsstrafe</translation>
     </message>
     <message>
         <source>&amp;Temperature</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Temperatur</translation>
     </message>
     <message>
         <source>0 always takes the likeliest token (greedy).</source>
-        <translation type="unfinished"></translation>
+        <translation>0 nimmt immer das wahrscheinlichste Token (greedy).</translation>
     </message>
     <message>
         <source>A prompt follows the answers before it, on a line of its own. Otherwise every prompt stands alone.</source>
-        <translation type="unfinished"></translation>
+        <translation>Ein Prompt folgt auf die Antworten davor, in einer eigenen Zeile. Sonst steht jeder Prompt für sich.</translation>
     </message>
     <message>
         <source>Both sides draw with the same random numbers.</source>
-        <translation type="unfinished"></translation>
+        <translation>Beide Seiten ziehen mit denselben Zufallszahlen.</translation>
     </message>
     <message>
         <source>Both sides draw with the same seed; small differences of probability can still turn into other words.</source>
-        <translation type="unfinished"></translation>
+        <translation>Beide Seiten ziehen mit demselben Startwert; kleine Unterschiede der Wahrscheinlichkeit können doch andere Wörter ergeben.</translation>
     </message>
     <message>
         <source>Draws from so many of the likeliest tokens.</source>
-        <translation type="unfinished"></translation>
+        <translation>Zieht aus so vielen der wahrscheinlichsten Token.</translation>
     </message>
     <message>
         <source>Draws from the likeliest tokens that together have this probability.</source>
-        <translation type="unfinished"></translation>
+        <translation>Zieht aus den wahrscheinlichsten Token, die zusammen diese Wahrscheinlichkeit haben.</translation>
     </message>
     <message>
         <source>Leaves out tokens that are less likely than this share of the likeliest.</source>
-        <translation type="unfinished"></translation>
+        <translation>Lässt Token weg, die weniger wahrscheinlich sind als dieser Anteil des wahrscheinlichsten.</translation>
     </message>
     <message>
         <source>Makes tokens that were there less likely; 1 changes nothing.</source>
-        <translation type="unfinished"></translation>
+        <translation>Macht Token, die schon da waren, weniger wahrscheinlich; 1 ändert nichts.</translation>
     </message>
     <message>
         <source>Min-p</source>
-        <translation type="unfinished"></translation>
+        <translation>Min-p</translation>
     </message>
     <message>
         <source>Most &amp;new tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Neue Token höchstens</translation>
     </message>
     <message>
         <source>Most new tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>Neue Token höchstens</translation>
     </message>
     <message>
         <source>One after the other needs the memory of one model only.</source>
-        <translation type="unfinished"></translation>
+        <translation>Nacheinander braucht nur den Speicher eines Modells.</translation>
     </message>
     <message>
         <source>Order of the answers</source>
-        <translation type="unfinished"></translation>
+        <translation>Reihenfolge der Antworten</translation>
     </message>
     <message>
         <source>R&amp;un</source>
-        <translation type="unfinished"></translation>
+        <translation>Ab&amp;lauf</translation>
     </message>
     <message>
         <source>Repetition penalty</source>
-        <translation type="unfinished"></translation>
+        <translation>Wiederholungsstrafe</translation>
     </message>
     <message>
         <source>S&amp;eed</source>
-        <translation type="unfinished"></translation>
+        <translation>S&amp;tartwert</translation>
     </message>
     <message>
         <source>Score the &amp;left text by both</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Linken Text von beiden bewerten</translation>
     </message>
     <message>
         <source>Seed</source>
-        <translation type="unfinished"></translation>
+        <translation>Startwert</translation>
     </message>
     <message>
         <source>Teacher forcing: both models read the left answer, and every token is judged by what each predicted from the tokens before it. KL is the divergence of the right model's distribution from the left one's, in nats.</source>
-        <translation type="unfinished"></translation>
+        <translation>Teacher Forcing: Beide Modelle lesen die linke Antwort, und jedes Token wird daran gemessen, was jedes aus den Token davor vorhersagte. KL ist die Divergenz der Verteilung des rechten Modells von der des linken, in nat.</translation>
     </message>
     <message>
         <source>Temperature</source>
-        <translation type="unfinished"></translation>
+        <translation>Temperatur</translation>
     </message>
     <message>
         <source>Temperature 0 is greedy: every difference comes from quantization, not from chance.</source>
-        <translation type="unfinished"></translation>
+        <translation>Temperatur 0 ist greedy: Jeder Unterschied kommt von der Quantisierung, nicht vom Zufall.</translation>
     </message>
     <message>
         <source>The answer ends here at the latest.</source>
-        <translation type="unfinished"></translation>
+        <translation>Spätestens hier endet die Antwort.</translation>
     </message>
     <message>
         <source>Top-&amp;k</source>
-        <translation type="unfinished"></translation>
+        <translation>Top-&amp;k</translation>
     </message>
     <message>
         <source>Top-&amp;p</source>
-        <translation type="unfinished"></translation>
+        <translation>Top-&amp;p</translation>
     </message>
     <message>
         <source>Top-k</source>
-        <translation type="unfinished"></translation>
+        <translation>Top-k</translation>
     </message>
     <message>
         <source>Top-p</source>
-        <translation type="unfinished"></translation>
+        <translation>Top-p</translation>
     </message>
     <message>
         <source>both at once</source>
-        <translation type="unfinished"></translation>
+        <translation>beide zugleich</translation>
     </message>
     <message>
         <source>off</source>
-        <translation type="unfinished"></translation>
+        <translation>aus</translation>
     </message>
     <message>
         <source>one after the other</source>
-        <translation type="unfinished"></translation>
+        <translation>nacheinander</translation>
     </message>
 </context>
 <context>
@@ -4196,27 +4175,27 @@ Für die Befehlszeile: --pin '%2'</translation>
     <name>StepList</name>
     <message>
         <source>%1: %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1: %2</translation>
     </message>
     <message>
         <source>Steps of the export</source>
-        <translation type="unfinished"></translation>
+        <translation>Schritte des Exports</translation>
     </message>
     <message>
         <source>done</source>
-        <translation type="unfinished"></translation>
+        <translation>fertig</translation>
     </message>
     <message>
         <source>running</source>
-        <translation type="unfinished"></translation>
+        <translation>läuft</translation>
     </message>
     <message>
         <source>stopped</source>
-        <translation type="unfinished"></translation>
+        <translation>angehalten</translation>
     </message>
     <message>
         <source>to come</source>
-        <translation type="unfinished"></translation>
+        <translation>kommt noch</translation>
     </message>
 </context>
 <context>
@@ -4227,7 +4206,7 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>Pins are being applied. Try again when they are.</source>
-        <translation type="unfinished"></translation>
+        <translation>Pins werden gerade angewandt. Versuchen Sie es danach noch einmal.</translation>
     </message>
     <message>
         <source>There is no plan yet: analyze the model first.</source>
@@ -4235,7 +4214,7 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>There is no preset "%1" any more.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Voreinstellung „%1“ gibt es nicht mehr.</translation>
     </message>
     <message>
         <source>This plan</source>
@@ -4243,23 +4222,31 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>as stored</source>
-        <translation type="unfinished"></translation>
+        <translation>wie gespeichert</translation>
     </message>
     <message>
         <source>folder</source>
-        <translation type="unfinished"></translation>
+        <translation>Ordner</translation>
     </message>
     <message>
         <source>preset</source>
-        <translation type="unfinished"></translation>
+        <translation>Voreinstellung</translation>
     </message>
     <message>
         <source>preset, %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Voreinstellung, %1</translation>
     </message>
     <message>
         <source>this plan</source>
         <translation>dieser Plan</translation>
+    </message>
+    <message>
+        <source>1 token</source>
+        <translation>1 Token</translation>
+    </message>
+    <message>
+        <source>%1 tokens</source>
+        <translation>%1 Token</translation>
     </message>
 </context>
 <context>
@@ -4329,73 +4316,73 @@ Für die Befehlszeile: --pin '%2'</translation>
     <name>TokenChoicesModel</name>
     <message>
         <source>%1 against %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 gegen %2</translation>
     </message>
     <message>
         <source>other</source>
-        <translation type="unfinished"></translation>
+        <translation>andere</translation>
     </message>
     <message>
         <source>probability</source>
-        <translation type="unfinished"></translation>
+        <translation>Wahrscheinlichkeit</translation>
     </message>
     <message>
         <source>token</source>
-        <translation type="unfinished"></translation>
+        <translation>Token</translation>
     </message>
 </context>
 <context>
     <name>TokenPanel</name>
     <message>
         <source>%1 in all</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 insgesamt</translation>
     </message>
     <message>
         <source>%1 of %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 von %2</translation>
     </message>
     <message>
         <source>Ctrl+Right in the text</source>
-        <translation type="unfinished"></translation>
+        <translation>Strg+Rechts im Text</translation>
     </message>
     <message>
         <source>Likeliest tokens at the cursor</source>
-        <translation type="unfinished"></translation>
+        <translation>Wahrscheinlichste Token am Cursor</translation>
     </message>
     <message>
         <source>Next difference</source>
-        <translation type="unfinished"></translation>
+        <translation>Nächster Unterschied</translation>
     </message>
     <message>
         <source>No token chosen</source>
-        <translation type="unfinished"></translation>
+        <translation>Kein Token gewählt</translation>
     </message>
     <message>
         <source>Point at a word of an answer, or go through it with the arrow keys.</source>
-        <translation type="unfinished"></translation>
+        <translation>Zeigen Sie auf ein Wort einer Antwort, oder gehen Sie mit den Pfeiltasten hindurch.</translation>
     </message>
     <message>
         <source>Previous</source>
-        <translation type="unfinished"></translation>
+        <translation>Voriger</translation>
     </message>
     <message>
         <source>Previous difference</source>
-        <translation type="unfinished"></translation>
+        <translation>Voriger Unterschied</translation>
     </message>
     <message>
         <source>To the token before at which the models prefer another one (Ctrl+Left in the text)</source>
-        <translation type="unfinished"></translation>
+        <translation>Zum Token davor, bei dem die Modelle ein anderes vorziehen (Strg+Links im Text)</translation>
     </message>
 </context>
 <context>
     <name>UnderlineLegend</name>
     <message>
         <source>Underline: KL in nats</source>
-        <translation type="unfinished"></translation>
+        <translation>Unterstrichen: KL in nat</translation>
     </message>
     <message>
         <source>from %1</source>
-        <translation type="unfinished"></translation>
+        <translation>ab %1</translation>
     </message>
 </context>
 <context>
@@ -4636,6 +4623,49 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>The last session did not end properly.</source>
         <translation>Die letzte Sitzung wurde nicht ordentlich beendet.</translation>
+    </message>
+</context>
+<context>
+    <name>StudioRooms</name>
+    <message>
+        <source>&amp;Report…</source>
+        <translation>&amp;Bericht…</translation>
+    </message>
+    <message>
+        <source>&amp;Try this plan in chat</source>
+        <translation>Diesen Plan im Chat &amp;ausprobieren</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation>Chat</translation>
+    </message>
+    <message>
+        <source>Compare</source>
+        <translation>Vergleichen</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>Exportieren</translation>
+    </message>
+    <message>
+        <source>Exported to %1</source>
+        <translation>Exportiert nach %1</translation>
+    </message>
+    <message>
+        <source>Measure &amp;with…</source>
+        <translation>Messen &amp;mit…</translation>
+    </message>
+    <message>
+        <source>Pins are being applied. Export when they are.</source>
+        <translation>Pins werden gerade angewandt. Exportieren Sie danach.</translation>
+    </message>
+    <message>
+        <source>Sampling</source>
+        <translation>Sampling</translation>
+    </message>
+    <message>
+        <source>Token</source>
+        <translation>Token</translation>
     </message>
 </context>
 </TS>
