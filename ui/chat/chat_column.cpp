@@ -233,6 +233,9 @@ QStringList ChatColumn::figureParts(bool rich) const {
     default:
         break;
     }
+    // Lines break between figures, not within.
+    for (QString& part : parts)
+        if (!part.startsWith(QLatin1Char('<'))) part.replace(QLatin1Char(' '), nbsp);
     return parts;
 }
 

@@ -324,7 +324,7 @@ QJsonObject SubjectModels::info(const QString& path) {
 
 qint64 SubjectModels::memoryOf(const Subject& subject) {
     if (!m_workbench.hasModel()) return 0;
-    // A plan carried out in memory is held unpacked, so it takes what the original takes.
+    // A plan carried out in memory takes at most what the original takes.
     const QString path =
         subject.kind == Subject::Kind::Folder ? subject.name : m_workbench.model()->folder;
     const QJsonObject memory = info(path)[QLatin1String("memory")].toObject();
