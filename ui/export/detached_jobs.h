@@ -5,6 +5,7 @@
 #include "ui/state/workbench.h"
 
 #include <QObject>
+#include <QPointer>
 #include <QSet>
 
 namespace bitloom::ui {
