@@ -6,6 +6,7 @@
 #include "ui/chat/chat_session.h"
 #include "ui/models/texts.h"
 
+#include <QCoreApplication>
 #include <QFileDialog>
 #include <QMessageBox>
 
