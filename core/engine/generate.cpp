@@ -87,8 +87,13 @@ int64_t TextModel::memoryBytes() const {
         resident() ? m_state->model.bytes() : c.vocab * c.hidden * int64_t(sizeof(float));
     return weights + m_state->capacity * perPosition;
 }
-int64_t TextModel::residentBytes(const ModelWeights& weights) {
-    return modelBytes(weights.catalogue(), weights.config());
+int64_t TextModel::promptPiece() const {
+    if (!resident()) return maxPositions();
+    return m_state->model.panels() ? 512 : 64;
+}
+int64_t TextModel::residentBytes(const ModelWeights& weights, Arithmetic arithmetic) {
+    return ResidentModel::bytesOf(weights, arithmetic == Arithmetic::Fast &&
+                                               ResidentModel::hasPanels(weights));
 }
 
 /// Normed hidden states [n, D] of `ids` behind what the cache holds.
@@ -260,8 +265,7 @@ void TokenGenerator::start(std::span<const int32_t> prompt, const Progress& prog
         throw Error("the model's context of " + std::to_string(s.model.maxPositions()) +
                         " tokens is full",
                     "Use a shorter prompt.");
-    // Where weights are read again for every piece, one piece is best.
-    const size_t piece = s.model.resident() ? size_t(promptPiece) : prompt.size();
+    const auto piece = size_t(s.model.promptPiece());
     for (size_t at = size_t(known); at < prompt.size(); at += piece)
         s.logits =
             s.model.advance(prompt.subspan(at, std::min(piece, prompt.size() - at)), &progress);

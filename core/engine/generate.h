@@ -77,8 +77,13 @@ public:
     void load(Progress& progress);
     bool resident() const;       ///< weights stay in memory
     int64_t memoryBytes() const; ///< held now: weights and cache
+    /// Tokens of a prompt that are best run at once. Between two such pieces, and up to the last
+    /// whole one, a cache can be used again with the same results to the bit. Small where weights
+    /// are ready, so that a wish to stop is heard soon; large where they must be made anew.
+    int64_t promptPiece() const;
     /// What a model takes to be resident, without its cache.
-    static int64_t residentBytes(const ModelWeights& weights);
+    static int64_t residentBytes(const ModelWeights& weights,
+                                 Arithmetic arithmetic = Arithmetic::Exact);
 
 private:
     struct State;
@@ -88,11 +93,6 @@ private:
 /// Continues a prompt token by token, so that several models can take turns. One thread at a time.
 class TokenGenerator {
 public:
-    /// Tokens of a prompt that go through the model at once where its weights are resident: between
-    /// two such pieces a wish to stop is heard, and up to the last whole one a cache can be used
-    /// again with the same results to the bit.
-    static constexpr int64_t promptPiece = 64;
-
     /// `tokenizer` may be null: then texts stay empty and stop strings are refused.
     TokenGenerator(TextModel& model, const Tokenizer* tokenizer, GenerateOptions options);
     ~TokenGenerator();

@@ -8,8 +8,14 @@
 
 namespace bitloom {
 
+bool isMeasurement(const Evaluation& evaluation) {
+    return evaluation.compared && evaluation.windowNll.size() > 1 &&
+           evaluation.deltaNll > 2 * evaluation.deltaStderr;
+}
+
 bool rememberMeasured(const std::filesystem::path& cache, const QuantizedCheckpoint& quantized,
                       const ModelWeights& reference, const Evaluation& evaluation) {
+    if (!isMeasurement(evaluation)) return false;
     const nlohmann::json& recipe = quantized.recipe();
     if (recipe.value("method", "") != methodName(Method::CmpqPlus) || !recipe.contains("plan") ||
         recipe.value("model", "") != reference.fingerprint())

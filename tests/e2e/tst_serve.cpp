@@ -316,12 +316,20 @@ private slots:
         // The command line says the same.
         QProcess chat;
         chat.start(BITLOOM_BINARY_DIR "/bin/bitloom",
-                   {"chat", QString::fromStdString(sample), "--prompt", "Once upon a time",
-                    "--max-tokens", "12", "--ignore-eos", "--threads", "2", "--json"});
+                   {"chat", QString::fromStdString(sample), "--against", m_folder.filePath("out"),
+                    "--prompt", "Once upon a time", "--max-tokens", "12", "--ignore-eos",
+                    "--threads", "2", "--json"});
         QVERIFY(chat.waitForFinished(ServeClient::patience));
         const Json spoken =
             Json::parse(chat.readAllStandardOutput().trimmed().split('\n').last().toStdString());
         QCOMPARE(spoken["text"], result["streams"][0]["text"]);
+        QCOMPARE(spoken["against"]["text"], result["streams"][1]["text"]);
+        // At the bits that it is stored in, a model takes less memory than in float32.
+        const Json exact = engine.call("generate", {{"streams", {{{"model", path("out")}}}},
+                                                    {"prompt", "Once upon a time"},
+                                                    {"max_tokens", 4},
+                                                    {"exact", true}});
+        QVERIFY(result["streams"][1]["memory"] < exact["streams"][0]["memory"]);
 
         // Weights that do not fit are read for every token; the answer is the same.
         engine.call("forget");
@@ -433,6 +441,7 @@ private slots:
                                      {"inline", {{"name", "one"}, {"text", text}}},
                                      {"context", judged["tokens"].get<int>() + 1}});
         QCOMPARE(measured["tokens"], judged["tokens"]);
+        QCOMPARE(measured["remembered"], Json(false)); // one window says nothing
         for (const char* field : {"nll", "reference_nll", "kl_mean"})
             QVERIFY2(std::fabs(measured[field].get<double>() - judged[field].get<double>()) < 1e-5,
                      field);

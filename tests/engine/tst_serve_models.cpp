@@ -57,11 +57,11 @@ private slots:
     void keepsWhatFits() {
         ModelStore store;
         const ComputeOptions roomy = withMemory(1 << 30);
-        LoadedModel* first = store.load({llama}, roomy, m_quiet)[0];
+        LoadedModel* first = store.load({llama}, roomy, Arithmetic::Exact, m_quiet)[0];
         QVERIFY(first->loadSeconds > 0);
         first->text->load(m_quiet);
         QVERIFY(first->text->resident());
-        QCOMPARE(store.load({llama}, roomy, m_quiet)[0], first);
+        QCOMPARE(store.load({llama}, roomy, Arithmetic::Exact, m_quiet)[0], first);
         QCOMPARE(first->loadSeconds, 0.0);
         QVERIFY(store.bytesHeld() >= bytesOf(llama));
     }
@@ -72,32 +72,35 @@ private slots:
         const ComputeOptions two =
             withMemory((bytesOf(llama) + bytesOf(mistral) + bytesOf(qwen)) * 10 / 9 -
                        std::min(bytesOf(llama), bytesOf(mistral)) / 2);
-        store.load({llama}, two, m_quiet);
-        store.load({mistral}, two, m_quiet);
-        store.load({llama}, two, m_quiet); // now mistral is the oldest
-        store.load({qwen}, two, m_quiet);
-        QCOMPARE(store.load({llama}, two, m_quiet)[0]->loadSeconds, 0.0);
-        QVERIFY(store.load({mistral}, two, m_quiet)[0]->loadSeconds > 0);
-        const auto pair = store.load({llama, qwen}, two, m_quiet);
+        store.load({llama}, two, Arithmetic::Exact, m_quiet);
+        store.load({mistral}, two, Arithmetic::Exact, m_quiet);
+        store.load({llama}, two, Arithmetic::Exact, m_quiet); // now mistral is the oldest
+        store.load({qwen}, two, Arithmetic::Exact, m_quiet);
+        QCOMPARE(store.load({llama}, two, Arithmetic::Exact, m_quiet)[0]->loadSeconds, 0.0);
+        QVERIFY(store.load({mistral}, two, Arithmetic::Exact, m_quiet)[0]->loadSeconds > 0);
+        const auto pair = store.load({llama, qwen}, two, Arithmetic::Exact, m_quiet);
         QVERIFY(pair[0]->text->resident() && pair[1]->text->resident());
         QVERIFY(store.bytesHeld() <= two.memoryBytes);
     }
 
     void readsAgainWhatDoesNotFit() {
         ModelStore store;
-        LoadedModel* model = store.load({llama}, withMemory(bytesOf(llama) / 2), m_quiet)[0];
+        LoadedModel* model =
+            store.load({llama}, withMemory(bytesOf(llama) / 2), Arithmetic::Exact, m_quiet)[0];
         QVERIFY(!model->text->resident());
         const std::vector<int32_t> prompt{1, 5, 9};
         ModelStore other;
         const auto expected =
-            other.load({llama}, withMemory(1 << 30), m_quiet)[0]->text->advance(prompt);
+            other.load({llama}, withMemory(1 << 30), Arithmetic::Exact, m_quiet)[0]->text->advance(
+                prompt);
         QCOMPARE(model->text->advance(prompt), expected);
         QCOMPARE(model->reuse(prompt), 0); // prompts go through in one piece
     }
 
     void twoOfOneModel() {
         ModelStore store;
-        const auto pair = store.load({llama, llama}, withMemory(1 << 30), m_quiet);
+        const auto pair =
+            store.load({llama, llama}, withMemory(1 << 30), Arithmetic::Exact, m_quiet);
         QVERIFY(pair[0] != pair[1]);
         pair[0]->text->advance(std::vector<int32_t>{1, 2, 3});
         QCOMPARE(pair[1]->text->position(), 0);
@@ -117,14 +120,16 @@ private slots:
         };
         ModelStore store;
         put(llama);
-        const std::string key = store.load({path}, withMemory(1 << 30), m_quiet)[0]->key;
+        const std::string key =
+            store.load({path}, withMemory(1 << 30), Arithmetic::Exact, m_quiet)[0]->key;
         put(mistral);
-        QVERIFY(store.load({path}, withMemory(1 << 30), m_quiet)[0]->key != key);
+        QVERIFY(store.load({path}, withMemory(1 << 30), Arithmetic::Exact, m_quiet)[0]->key != key);
     }
 
     void wholePiecesAreReused() {
         ModelStore store;
-        LoadedModel* model = store.load({llama}, withMemory(1 << 30), m_quiet)[0];
+        LoadedModel* model =
+            store.load({llama}, withMemory(1 << 30), Arithmetic::Exact, m_quiet)[0];
         std::vector<int32_t> prompt(100);
         for (size_t i = 0; i < prompt.size(); ++i)
             prompt[i] = int32_t(i * 7 % 500);

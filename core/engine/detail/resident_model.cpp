@@ -9,19 +9,22 @@ namespace bitloom::detail {
 
 ResidentModel::ResidentModel(std::shared_ptr<const ModelWeights> weights, int64_t budget,
                              int threads, RopePrecision precision, bool panels)
-    : m_weights(std::move(weights)), m_threads(threads),
-      m_panels(panels && m_weights->columns(m_weights->catalogue().linears.front().name)),
+    : m_weights(std::move(weights)), m_threads(threads), m_panels(panels && hasPanels(*m_weights)),
       m_resident(bytes() <= budget),
       m_transformer(m_weights->config(), m_weights->catalogue(), precision),
       m_head(loadHead(*m_weights)), m_blocks(size_t(m_weights->config().layers)) {}
 
-int64_t ResidentModel::bytes() const {
-    const ModelConfig& config = m_weights->config();
-    const int64_t dense = modelBytes(m_weights->catalogue(), config);
-    if (!m_panels) return dense;
+bool ResidentModel::hasPanels(const ModelWeights& weights) {
+    return weights.columns(weights.catalogue().linears.front().name).has_value();
+}
+
+int64_t ResidentModel::bytesOf(const ModelWeights& weights, bool panels) {
+    const ModelConfig& config = weights.config();
+    const int64_t dense = modelBytes(weights.catalogue(), config);
+    if (!panels) return dense;
     // Panels take what the file takes, padding and tables included; the head is float32.
-    return std::min(dense, m_weights->storedBytes() +
-                               config.vocab * config.hidden * int64_t(sizeof(float)));
+    return std::min(dense,
+                    weights.storedBytes() + config.vocab * config.hidden * int64_t(sizeof(float)));
 }
 
 BlockWeights ResidentModel::block(int64_t index, int64_t tokens) {

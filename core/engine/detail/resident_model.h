@@ -28,7 +28,10 @@ public:
     bool resident() const { return m_resident; }
     bool panels() const { return m_panels; }
     /// What the weights take, or would take, in memory: head and blocks.
-    int64_t bytes() const;
+    int64_t bytes() const { return bytesOf(*m_weights, m_panels); }
+    static int64_t bytesOf(const ModelWeights& weights, bool panels);
+    /// Stored in columns, so that panels can be made of it.
+    static bool hasPanels(const ModelWeights& weights);
 
 private:
     std::shared_ptr<const ModelWeights> m_weights;

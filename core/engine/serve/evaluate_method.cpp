@@ -43,7 +43,7 @@ Json evaluationFields(const Evaluation& e) {
 bool remember(const Engine& engine, const std::string& name, const ModelWeights& model,
               const ModelWeights& reference, const Evaluation& evaluation) {
     if (const ModelStore::Try* made = engine.models.findTry(name)) {
-        if (!made->planned) return false;
+        if (!made->planned || !isMeasurement(evaluation)) return false;
         try {
             addMeasured(made->planned->statistics,
                         {{made->planned->distortion, evaluation.deltaNll, made->bitsPerWeight},

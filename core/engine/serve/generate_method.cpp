@@ -19,6 +19,7 @@ struct GenerateRequest {
     std::vector<StreamRequest> streams;
     GenerateOptions options;
     ComputeOptions compute;
+    Arithmetic arithmetic = Arithmetic::Fast;
 };
 
 GenerateRequest readRequest(Params& params, const Engine& engine) {
@@ -35,6 +36,7 @@ GenerateRequest readRequest(Params& params, const Engine& engine) {
     request.options.stopAtEos = !params.flag("ignore_eos", false);
     request.options.alternatives = int(params.integer("alternatives", 0, 0, 20));
     request.compute = engine.computeOf(params);
+    if (params.flag("exact", false)) request.arithmetic = Arithmetic::Exact;
 
     const auto readText = [](Params& from, StreamRequest& stream) {
         if (from.has("prompt") && from.has("ids"))
@@ -195,7 +197,8 @@ std::vector<LoadedModel*> loadModels(Engine& engine, const GenerateRequest& requ
     for (const StreamRequest& stream : request.streams)
         names.push_back(stream.model);
     job.report(0, "loading");
-    std::vector<LoadedModel*> models = engine.models.load(names, request.compute, job);
+    std::vector<LoadedModel*> models =
+        engine.models.load(names, request.compute, request.arithmetic, job);
     for (size_t i = 0; i < models.size(); ++i) {
         ProgressSlice part(job, double(i) / double(models.size()),
                            double(i + 1) / double(models.size()));

@@ -235,6 +235,12 @@ Json describeQuantized(const fs::path& folder, bool full, const ComputeOptions& 
                        {"bytes", model->folderBytes()},
                        {"bytes_by_part", partsToJson(model->parts())},
                        {"memory", memoryFields(model->config(), catalogue, compute)}});
+    // Columns stay in memory as they are stored; only the head becomes float32.
+    if (model->layoutOf(catalogue.linears.front().name) == LayerLayout::Column) {
+        Json& memory = fields["memory"];
+        memory["chat_resident"] = std::min(memory["chat_resident"].get<int64_t>(),
+                                           memory["chat"].get<int64_t>() + model->folderBytes());
+    }
     addTokenizer(fields, folder);
     files.allowFolder(folder);
     if (!full) return fields;

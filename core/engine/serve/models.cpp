@@ -25,10 +25,7 @@ int64_t LoadedModel::reuse(std::span<const int32_t> prompt) {
     size_t same = 0;
     while (same < most && cached[same] == prompt[same])
         ++same;
-    // Weights that are not resident take prompts in one piece.
-    const int64_t kept =
-        text->resident() ? int64_t(same) / TokenGenerator::promptPiece * TokenGenerator::promptPiece
-                         : 0;
+    const int64_t kept = int64_t(same) / text->promptPiece() * text->promptPiece();
     text->rewind(kept);
     cached.resize(size_t(kept));
     return kept;
@@ -61,7 +58,7 @@ LoadedModel* ModelStore::find(const std::string& key) {
 }
 
 std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names,
-                                           const ComputeOptions& compute,
+                                           const ComputeOptions& compute, Arithmetic arithmetic,
                                            const Progress& progress) {
     std::vector<std::shared_ptr<const ModelWeights>> opened;
     std::vector<std::string> keys;
@@ -69,6 +66,10 @@ std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names
         progress.check();
         opened.push_back(weights(name));
         keys.push_back(opened.back()->fingerprint());
+        // Where both ways are the same, one loaded model serves both.
+        if (arithmetic == Arithmetic::Exact &&
+            opened.back()->columns(opened.back()->catalogue().linears.front().name))
+            keys.back() += "#exact";
     }
     // Two streams of one model each need a cache of their own.
     if (keys.size() == 2 && keys[0] == keys[1]) keys[1] += "#2";
@@ -76,7 +77,7 @@ std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names
     // What is asked for stays; others go, the longest unused first, until it fits.
     int64_t wanted = 0;
     for (size_t i = 0; i < keys.size(); ++i)
-        if (!find(keys[i])) wanted += TextModel::residentBytes(*opened[i]);
+        if (!find(keys[i])) wanted += TextModel::residentBytes(*opened[i], arithmetic);
     const int64_t limit = compute.memoryOrDefault() / 10 * 9;
     for (auto it = m_loaded.end(); it != m_loaded.begin() && bytesHeld() + wanted > limit;) {
         --it;
@@ -99,7 +100,7 @@ std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names
             model.weights = opened[i];
             if (hasTokenizer(opened[i]->folder()))
                 model.tokenizer = loadTokenizer(opened[i]->folder());
-            model.text = std::make_unique<TextModel>(opened[i], own, Arithmetic::Fast);
+            model.text = std::make_unique<TextModel>(opened[i], own, arithmetic);
             model.loadSeconds =
                 std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
             if (!model.text->resident())
@@ -122,9 +123,8 @@ std::string ModelStore::keep(Try made) {
         const std::string key = m_tries.back().weights->fingerprint();
         m_tries.pop_back();
         // Nobody can ask for it any more.
-        std::erase_if(m_loaded, [&](const LoadedModel& model) {
-            return model.key == key || model.key == key + "#2";
-        });
+        std::erase_if(m_loaded,
+                      [&](const LoadedModel& model) { return model.key.starts_with(key); });
     }
     return m_tries.front().handle;
 }
@@ -133,7 +133,7 @@ ModelStore::Freed ModelStore::forget(const std::string& name) {
     Freed freed;
     const auto drop = [&](const std::string& key) {
         std::erase_if(m_loaded, [&](const LoadedModel& model) {
-            if (!key.empty() && model.key != key && model.key != key + "#2") return false;
+            if (!model.key.starts_with(key)) return false; // all of them for an empty one
             ++freed.models;
             freed.bytes += model.text->memoryBytes();
             return true;

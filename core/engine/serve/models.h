@@ -22,7 +22,7 @@ namespace bitloom::serve {
 
 /// A model that is ready to talk, with what its cache holds.
 struct LoadedModel {
-    std::string key; ///< fingerprint of the weights
+    std::string key; ///< fingerprint of the weights, and what sets it apart from others of them
     std::shared_ptr<const ModelWeights> weights;
     std::unique_ptr<Tokenizer> tokenizer; ///< null where the folder has none
     std::unique_ptr<TextModel> text;
@@ -49,7 +49,8 @@ public:
     /// The models, loaded; at most two. Room is made under `compute`'s limit by giving others back;
     /// what still does not fit is read from the disk for every token.
     std::vector<LoadedModel*> load(const std::vector<std::string>& names,
-                                   const ComputeOptions& compute, const Progress& progress);
+                                   const ComputeOptions& compute, Arithmetic arithmetic,
+                                   const Progress& progress);
 
     /// Weights that `try` made, and what belongs to them.
     struct Try {

@@ -166,8 +166,8 @@ Json scoreText(Engine& engine, Job& job) {
     params.finish();
     engine.start(request.compute);
     job.report(0, "loading");
-    const auto models =
-        engine.models.load({request.model, request.reference}, request.compute, job);
+    const auto models = engine.models.load({request.model, request.reference}, request.compute,
+                                           Arithmetic::Exact, job);
     if (models[0]->text->config().vocab != models[1]->text->config().vocab)
         throw Error(fmt::format("the models have different vocabularies: {} and {} tokens",
                                 models[0]->text->config().vocab, models[1]->text->config().vocab),
