@@ -59,6 +59,8 @@ void startLog(LogBuffer& buffer) {
 }
 
 void qtMessage(QtMsgType type, const QMessageLogContext&, const QString& text) {
+    // Said for every window by the platform that needs no display.
+    if (text.contains(QLatin1String("propagateSizeHints"))) return;
     const auto log = logger("qt");
     switch (type) {
     case QtDebugMsg:
@@ -76,9 +78,11 @@ void translate(QApplication& application, const Settings& settings) {
     QString language = settings.language();
     if (language.isEmpty()) language = QLocale::system().name().section(QLatin1Char('_'), 0, 0);
     if (!settings.language().isEmpty()) QLocale::setDefault(QLocale(language));
-    auto* translator = new TsTranslator(&application);
-    if (TsTranslator::languages().contains(language) && translator->loadResource(language))
-        QCoreApplication::installTranslator(translator);
+    // English needs one too, for its plurals; the language asked for is looked at first.
+    for (const QString& wanted : {QStringLiteral("en"), language}) {
+        auto* translator = new TsTranslator(&application);
+        if (translator->loadResource(wanted)) QCoreApplication::installTranslator(translator);
+    }
     const QLocale locale;
     QApplication::setLayoutDirection(locale.textDirection());
 }
@@ -164,6 +168,7 @@ int main(int argc, char** argv) {
         MainWindow window(workbench, log, {sampleFolder});
         new StudioRooms(window, workbench); // goes with the window
         if (parser.isSet(screenshots)) {
+            if (!parser.isSet(noEngine)) window.startEngine();
             result =
                 takeScreenshots(window, workbench, settings, parser.value(screenshots)) > 0 ? 0 : 1;
         } else {

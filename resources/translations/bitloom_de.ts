@@ -96,7 +96,7 @@
     <name>BitLegend</name>
     <message>
         <source>Colours of the bit widths</source>
-        <translation type="unfinished"></translation>
+        <translation>Farben der Bitbreiten</translation>
     </message>
     <message>
         <source>bits</source>
@@ -286,63 +286,63 @@
     </message>
     <message>
         <source>%1 bits, %2 channel</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 Bit, %2 Kanal</translation>
     </message>
     <message>
         <source>%1 bits, %2 channels</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 Bit, %2 Kanäle</translation>
     </message>
     <message>
         <source>%1 channels</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 Kanäle</translation>
     </message>
     <message>
         <source>%1 channels off the scale, the largest at %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 Kanäle über der Skala, der größte bei %2</translation>
     </message>
     <message>
         <source>%1 of %2, %3 channels, order: %4. Arrow keys move a cursor.</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 von %2, %3 Kanäle, Reihenfolge: %4. Pfeiltasten bewegen einen Zeiger.</translation>
     </message>
     <message>
         <source>%1 selected</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 gewählt</translation>
     </message>
     <message>
         <source>%1 × %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 × %2</translation>
     </message>
     <message>
         <source>%1, mean %2 bits</source>
-        <translation type="unfinished"></translation>
+        <translation>%1, im Mittel %2 Bit</translation>
     </message>
     <message>
         <source>%1, pinned</source>
-        <translation type="unfinished"></translation>
+        <translation>%1, festgelegt</translation>
     </message>
     <message>
         <source>%1, pinned (free: %2)</source>
-        <translation type="unfinished"></translation>
+        <translation>%1, festgelegt (frei: %2)</translation>
     </message>
     <message>
         <source>%1: %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1: %2</translation>
     </message>
     <message>
         <source>1 channel off the scale, at %1</source>
-        <translation type="unfinished"></translation>
+        <translation>1 Kanal über der Skala, bei %1</translation>
     </message>
     <message>
         <source>Channel %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Kanal %1</translation>
     </message>
     <message>
         <source>Channel metric</source>
-        <translation type="unfinished"></translation>
+        <translation>Messgröße der Kanäle</translation>
     </message>
     <message>
         <source>Channel plot</source>
-        <translation type="unfinished"></translation>
+        <translation>Kanalgrafik</translation>
     </message>
     <message>
         <source>Channels</source>
@@ -350,43 +350,43 @@
     </message>
     <message>
         <source>Choose one in the list of layers or in the heat map.</source>
-        <translation type="unfinished"></translation>
+        <translation>Wählen Sie eine in der Liste der Schichten oder in der Heatmap.</translation>
     </message>
     <message>
         <source>Clip outliers</source>
-        <translation type="unfinished"></translation>
+        <translation>Ausreißer kappen</translation>
     </message>
     <message>
         <source>Ends the axis below the largest 0.5 %. The data stay whole.</source>
-        <translation type="unfinished"></translation>
+        <translation>Beendet die Achse unter den größten 0,5 %. Die Daten bleiben ganz.</translation>
     </message>
     <message>
         <source>Lin</source>
-        <translation type="unfinished"></translation>
+        <translation>Lin</translation>
     </message>
     <message>
         <source>Linear values</source>
-        <translation type="unfinished"></translation>
+        <translation>Lineare Werte</translation>
     </message>
     <message>
         <source>Log</source>
-        <translation>Protokoll</translation>
+        <translation>Log</translation>
     </message>
     <message>
         <source>Logarithmic values</source>
-        <translation type="unfinished"></translation>
+        <translation>Logarithmische Werte</translation>
     </message>
     <message>
         <source>No layer is chosen.</source>
-        <translation type="unfinished"></translation>
+        <translation>Es ist keine Schicht gewählt.</translation>
     </message>
     <message>
         <source>Order of channels</source>
-        <translation type="unfinished"></translation>
+        <translation>Reihenfolge der Kanäle</translation>
     </message>
     <message>
         <source>Pin the selected channels</source>
-        <translation type="unfinished"></translation>
+        <translation>Die gewählten Kanäle festlegen</translation>
     </message>
     <message>
         <source>Pin…</source>
@@ -394,15 +394,15 @@
     </message>
     <message>
         <source>Selected: %1, %2</source>
-        <translation type="unfinished"></translation>
+        <translation>Gewählt: %1, %2</translation>
     </message>
     <message>
         <source>Shift+drag selects channels</source>
-        <translation type="unfinished"></translation>
+        <translation>Umschalt+Ziehen wählt Kanäle</translation>
     </message>
     <message>
         <source>The %1 of this layer is not known yet.</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 dieser Schicht ist noch nicht bekannt.</translation>
     </message>
     <message>
         <source>activation RMS</source>
@@ -418,55 +418,55 @@
     </message>
     <message>
         <source>by bits</source>
-        <translation type="unfinished"></translation>
+        <translation>nach Bits</translation>
     </message>
     <message>
         <source>channel</source>
-        <translation type="unfinished"></translation>
+        <translation>Kanal</translation>
     </message>
     <message>
         <source>channel %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Kanal %1</translation>
     </message>
     <message>
         <source>index</source>
-        <translation type="unfinished"></translation>
+        <translation>Index</translation>
     </message>
     <message>
         <source>input channel, in index order</source>
-        <translation type="unfinished"></translation>
+        <translation>Eingangskanal, nach Index</translation>
     </message>
     <message>
         <source>input channels, largest %1 first</source>
-        <translation type="unfinished"></translation>
+        <translation>Eingangskanäle, größte zuerst (%1)</translation>
     </message>
     <message>
         <source>input channels, most bits first</source>
-        <translation type="unfinished"></translation>
+        <translation>Eingangskanäle, meiste Bits zuerst</translation>
     </message>
     <message>
         <source>largest first</source>
-        <translation type="unfinished"></translation>
+        <translation>größte zuerst</translation>
     </message>
     <message>
         <source>mean %1 bits</source>
-        <translation type="unfinished"></translation>
+        <translation>im Mittel %1 Bit</translation>
     </message>
     <message>
         <source>median %1 %2</source>
-        <translation type="unfinished"></translation>
+        <translation>Median %1 %2</translation>
     </message>
     <message>
         <source>pinned</source>
-        <translation type="unfinished"></translation>
+        <translation>festgelegt</translation>
     </message>
     <message>
         <source>pinned to %1 bits</source>
-        <translation type="unfinished"></translation>
+        <translation>festgelegt auf %1 Bit</translation>
     </message>
     <message>
         <source>predicted error</source>
-        <translation type="unfinished"></translation>
+        <translation>vorhergesagter Fehler</translation>
     </message>
     <message>
         <source>sensitivity</source>
@@ -588,6 +588,10 @@
         <translation>Kontext ist voll</translation>
     </message>
     <message>
+        <source>cut at %1</source>
+        <translation>nach %1 abgeschnitten</translation>
+    </message>
+    <message>
         <source>memory</source>
         <translation>Speicher</translation>
     </message>
@@ -621,11 +625,7 @@
     </message>
     <message>
         <source>tokens</source>
-        <translation type="unfinished"></translation>
-    </message>
-    <message>
-        <source>cut at %1</source>
-        <translation>nach %1 abgeschnitten</translation>
+        <translation>Token</translation>
     </message>
 </context>
 <context>
@@ -680,7 +680,7 @@
     </message>
     <message>
         <source>No text is scored yet.</source>
-        <translation type="unfinished"></translation>
+        <translation>Noch ist kein Text bewertet.</translation>
     </message>
     <message>
         <source>Prompt</source>
@@ -724,7 +724,7 @@
     </message>
     <message>
         <source>Token %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Token %1</translation>
     </message>
     <message>
         <source>Token %1, after “%2”</source>
@@ -736,7 +736,7 @@
     </message>
     <message>
         <source>another top token</source>
-        <translation type="unfinished"></translation>
+        <translation>anderes erstes Token</translation>
     </message>
     <message>
         <source>at 99 %</source>
@@ -767,12 +767,20 @@
         <translation>Wahrscheinlichkeit %1</translation>
     </message>
     <message>
+        <source>same for %1</source>
+        <translation>gleich für %1</translation>
+    </message>
+    <message>
         <source>same top token</source>
-        <translation type="unfinished"></translation>
+        <translation>gleiches erstes Token</translation>
     </message>
     <message>
         <source>scoring, %1 of %2</source>
         <translation>Bewertung, %1 von %2</translation>
+    </message>
+    <message>
+        <source>the same text, %1</source>
+        <translation>derselbe Text, %1</translation>
     </message>
     <message>
         <source>token %1, “%2”</source>
@@ -781,14 +789,6 @@
     <message>
         <source>Δ ln p %1</source>
         <translation>Δ ln p %1</translation>
-    </message>
-    <message>
-        <source>same for %1</source>
-        <translation>gleich für %1</translation>
-    </message>
-    <message>
-        <source>the same text, %1</source>
-        <translation>derselbe Text, %1</translation>
     </message>
 </context>
 <context>
@@ -838,7 +838,7 @@
     </message>
     <message>
         <source>KL, nats</source>
-        <translation>KL, nat</translation>
+        <translation>KL, nats</translation>
     </message>
     <message>
         <source>Mean KL divergence from FP16 of the next-token distributions, nats</source>
@@ -1022,122 +1022,122 @@
     <name>DivergenceStrip</name>
     <message>
         <source>%3 tokens, mean KL %1 nats, another top token at %2. Arrow keys move a cursor.</source>
-        <translation type="unfinished"></translation>
+        <translation>%3 Token, mittlere KL %1 nats, anderes erstes Token bei %2. Pfeiltasten bewegen einen Zeiger.</translation>
     </message>
     <message>
         <source>KL %1 nats, Δ ln p %2</source>
-        <translation type="unfinished"></translation>
+        <translation>KL %1 nats, Δ ln p %2</translation>
     </message>
     <message>
         <source>KL divergence per token</source>
-        <translation type="unfinished"></translation>
+        <translation>KL-Divergenz je Token</translation>
     </message>
     <message>
         <source>KL divergence per token, nats</source>
-        <translation type="unfinished"></translation>
+        <translation>KL-Divergenz je Token, nats</translation>
     </message>
     <message>
         <source>KL, nats</source>
-        <translation type="unfinished"></translation>
+        <translation>KL, nats</translation>
     </message>
     <message>
         <source>No text is scored yet.</source>
-        <translation type="unfinished"></translation>
+        <translation>Noch ist kein Text bewertet.</translation>
     </message>
     <message>
         <source>Token %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Token %1</translation>
     </message>
     <message>
         <source>Token %1, “%2”</source>
-        <translation type="unfinished"></translation>
+        <translation>Token %1, „%2“</translation>
     </message>
     <message>
         <source>another top token</source>
-        <translation type="unfinished"></translation>
+        <translation>anderes erstes Token</translation>
     </message>
     <message>
         <source>first difference, token %1</source>
-        <translation type="unfinished"></translation>
+        <translation>erster Unterschied, Token %1</translation>
     </message>
     <message>
         <source>from %1 nats</source>
-        <translation type="unfinished"></translation>
+        <translation>ab %1 nats</translation>
     </message>
     <message>
         <source>not scored</source>
-        <translation type="unfinished"></translation>
+        <translation>nicht bewertet</translation>
     </message>
     <message>
         <source>same top token</source>
-        <translation type="unfinished"></translation>
+        <translation>gleiches erstes Token</translation>
     </message>
     <message>
         <source>text</source>
-        <translation type="unfinished"></translation>
+        <translation>Text</translation>
     </message>
     <message>
         <source>token</source>
-        <translation type="unfinished"></translation>
+        <translation>Token</translation>
     </message>
     <message>
         <source>Δ ln p, nats</source>
-        <translation type="unfinished"></translation>
+        <translation>Δ ln p, nats</translation>
     </message>
 </context>
 <context>
     <name>EngineClient</name>
     <message>
         <source>Cancelled before it began.</source>
-        <translation type="unfinished"></translation>
+        <translation>Abgebrochen, bevor es begann.</translation>
     </message>
     <message>
         <source>Give a shorter text, or a file on the engine's machine.</source>
-        <translation type="unfinished"></translation>
+        <translation>Geben Sie einen kürzeren Text oder eine Datei auf dem Rechner des Rechenkerns.</translation>
     </message>
     <message>
         <source>Install bitloom, or choose its place in the preferences.</source>
-        <translation type="unfinished"></translation>
+        <translation>Installieren Sie bitloom, oder wählen Sie seinen Ort in den Einstellungen.</translation>
     </message>
     <message>
         <source>Install the same version of both.</source>
-        <translation type="unfinished"></translation>
+        <translation>Installieren Sie von beiden dieselbe Version.</translation>
     </message>
     <message>
         <source>It was started with: %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Gestartet mit: %1</translation>
     </message>
     <message>
         <source>Not understood: %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Nicht verstanden: %1</translation>
     </message>
     <message>
         <source>Perhaps memory ran out: close other programs, or set a lower memory limit. What was finished is kept.</source>
-        <translation type="unfinished"></translation>
+        <translation>Vielleicht reichte der Speicher nicht: Schließen Sie andere Programme, oder setzen Sie eine niedrigere Speichergrenze. Was fertig war, ist behalten.</translation>
     </message>
     <message>
         <source>Start it again.</source>
-        <translation type="unfinished"></translation>
+        <translation>Starten Sie ihn neu.</translation>
     </message>
     <message>
         <source>The engine '%1' could not be started: %2.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern '%1' konnte nicht gestartet werden: %2.</translation>
     </message>
     <message>
         <source>The engine did not answer within %1 s.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern antwortete nicht innerhalb von %1 s.</translation>
     </message>
     <message>
         <source>The engine ended (exit code %1).</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern endete (Code %1).</translation>
     </message>
     <message>
         <source>The engine ended before it was ready (exit code %1).</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern endete, bevor er bereit war (Code %1).</translation>
     </message>
     <message>
         <source>The engine ended unexpectedly (signal %1).</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern endete unerwartet (Signal %1).</translation>
     </message>
     <message>
         <source>The engine is not running.</source>
@@ -1145,35 +1145,35 @@
     </message>
     <message>
         <source>The engine is not running: %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern läuft nicht: %1</translation>
     </message>
     <message>
         <source>The engine sends a line without an end.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern sendet eine Zeile ohne Ende.</translation>
     </message>
     <message>
         <source>The engine speaks protocol %1, this application protocol %2.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern spricht Protokoll %1, dieses Programm Protokoll %2.</translation>
     </message>
     <message>
         <source>The engine was ended, because “%1” did not stop in time.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern wurde beendet, weil „%1“ nicht rechtzeitig anhielt.</translation>
     </message>
     <message>
         <source>The engine was stopped.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Rechenkern wurde angehalten.</translation>
     </message>
     <message>
         <source>The request is too large for the engine.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Anfrage ist für den Rechenkern zu groß.</translation>
     </message>
     <message>
         <source>What answers as the engine is not one.</source>
-        <translation type="unfinished"></translation>
+        <translation>Was als Rechenkern antwortet, ist keiner.</translation>
     </message>
     <message>
         <source>What was finished is kept: start again to go on with it.</source>
-        <translation type="unfinished"></translation>
+        <translation>Was fertig war, ist behalten: Neu gestartet geht es weiter.</translation>
     </message>
 </context>
 <context>
@@ -1297,6 +1297,14 @@
         <translation>%1 von FP16</translation>
     </message>
     <message>
+        <source>%1 shards of at most 5 GB</source>
+        <translation>%1 Teildateien zu höchstens 5 GB</translation>
+    </message>
+    <message>
+        <source>%1 threads</source>
+        <translation>%1 Threads</translation>
+    </message>
+    <message>
         <source>%1, %2</source>
         <translation>%1, %2</translation>
     </message>
@@ -1331,6 +1339,10 @@
     <message>
         <source>1 shard, model.safetensors</source>
         <translation>1 Datei, model.safetensors</translation>
+    </message>
+    <message>
+        <source>1 thread</source>
+        <translation>1 Thread</translation>
     </message>
     <message>
         <source>An export of this name was not finished; %1 are there. It goes on where it stopped if it is of the same plan.</source>
@@ -1477,20 +1489,8 @@
         <translation>unbekannt</translation>
     </message>
     <message>
-        <source>%1 shards of at most 5 GB</source>
-        <translation>%1 Teildateien zu höchstens 5 GB</translation>
-    </message>
-    <message>
         <source>known once it runs: this is the first export here</source>
         <translation>bekannt, sobald er läuft: Dies ist der erste Export hier</translation>
-    </message>
-    <message>
-        <source>1 thread</source>
-        <translation>1 Thread</translation>
-    </message>
-    <message>
-        <source>%1 threads</source>
-        <translation>%1 Threads</translation>
     </message>
 </context>
 <context>
@@ -1626,6 +1626,10 @@
 <context>
     <name>ExportRun</name>
     <message>
+        <source>%1 finished layers kept, hashes verified</source>
+        <translation>%1 fertige Schichten behalten, Hashes geprüft</translation>
+    </message>
+    <message>
         <source>%1, verified</source>
         <translation>%1, geprüft</translation>
     </message>
@@ -1666,43 +1670,39 @@
         <translation>Wartet auf den laufenden Auftrag</translation>
     </message>
     <message>
-        <source>every file and tensor reads back as written</source>
-        <translation>jede Datei und jeder Tensor liest sich, wie sie geschrieben wurden</translation>
-    </message>
-    <message>
         <source>damaged: %1</source>
         <translation>beschädigt: %1</translation>
     </message>
     <message>
-        <source>%1 finished layers kept, hashes verified</source>
-        <translation>%1 fertige Schichten behalten, Hashes geprüft</translation>
+        <source>every file and tensor reads back as written</source>
+        <translation>jede Datei und jeder Tensor liest sich, wie sie geschrieben wurden</translation>
     </message>
 </context>
 <context>
     <name>FigureDialog</name>
     <message>
         <source>%1× · %2 × %3 px</source>
-        <translation type="unfinished"></translation>
+        <translation>%1× · %2 × %3 px</translation>
     </message>
     <message>
         <source>&amp;Format</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Format</translation>
     </message>
     <message>
         <source>&amp;Resolution</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Auflösung</translation>
     </message>
     <message>
         <source>All %1 rows of the data, not only what the figure shows. Numbers with a decimal point, columns separated by commas.</source>
-        <translation type="unfinished"></translation>
+        <translation>Alle %1 Zeilen der Daten, nicht nur, was die Grafik zeigt. Zahlen mit Dezimalpunkt, Spalten durch Kommas getrennt.</translation>
     </message>
     <message>
         <source>CSV, all data</source>
-        <translation type="unfinished"></translation>
+        <translation>CSV, alle Daten</translation>
     </message>
     <message>
         <source>Choose a file</source>
-        <translation type="unfinished"></translation>
+        <translation>Datei wählen</translation>
     </message>
     <message>
         <source>Choose…</source>
@@ -1710,47 +1710,47 @@
     </message>
     <message>
         <source>Figure file name</source>
-        <translation type="unfinished"></translation>
+        <translation>Dateiname der Grafik</translation>
     </message>
     <message>
         <source>Figure format</source>
-        <translation type="unfinished"></translation>
+        <translation>Format der Grafik</translation>
     </message>
     <message>
         <source>Figure resolution</source>
-        <translation type="unfinished"></translation>
+        <translation>Auflösung der Grafik</translation>
     </message>
     <message>
         <source>File &amp;name</source>
-        <translation type="unfinished"></translation>
+        <translation>Datei&amp;name</translation>
     </message>
     <message>
         <source>Light colours for print, with title, units, legend and caption.</source>
-        <translation type="unfinished"></translation>
+        <translation>Helle Farben für den Druck, mit Titel, Einheiten, Legende und Unterschrift.</translation>
     </message>
     <message>
         <source>PDF, vector</source>
-        <translation type="unfinished"></translation>
+        <translation>PDF, Vektor</translation>
     </message>
     <message>
         <source>PNG image</source>
-        <translation type="unfinished"></translation>
+        <translation>PNG-Bild</translation>
     </message>
     <message>
         <source>Preview of the figure</source>
-        <translation type="unfinished"></translation>
+        <translation>Vorschau der Grafik</translation>
     </message>
     <message>
         <source>SVG, vector</source>
-        <translation type="unfinished"></translation>
+        <translation>SVG, Vektor</translation>
     </message>
     <message>
         <source>Save figure or data</source>
-        <translation type="unfinished"></translation>
+        <translation>Grafik oder Daten sichern</translation>
     </message>
     <message>
         <source>“%1” exists. Replace it?</source>
-        <translation type="unfinished"></translation>
+        <translation>„%1“ gibt es schon. Ersetzen?</translation>
     </message>
 </context>
 <context>
@@ -1816,31 +1816,31 @@
     <name>HeatMap</name>
     <message>
         <source>%1 of %2 rows in %3 kinds of matrices; %4 are known. Arrow keys move a cursor, Enter chooses the layer.</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 von %2 Zeilen in %3 Arten von Matrizen; %4 sind bekannt. Pfeiltasten bewegen einen Zeiger, Eingabe wählt die Schicht.</translation>
     </message>
     <message>
         <source>Analyze the model to see which channels of which layers matter.</source>
-        <translation type="unfinished"></translation>
+        <translation>Analysieren Sie das Modell, um zu sehen, welche Kanäle welcher Schichten zählen.</translation>
     </message>
     <message>
         <source>Colour scale of the heat map</source>
-        <translation type="unfinished"></translation>
+        <translation>Farbskala der Heatmap</translation>
     </message>
     <message>
         <source>Heat map</source>
-        <translation type="unfinished"></translation>
+        <translation>Heatmap</translation>
     </message>
     <message>
         <source>No statistics yet.</source>
-        <translation type="unfinished"></translation>
+        <translation>Noch keine Statistik.</translation>
     </message>
     <message>
         <source>Quantity of the heat map</source>
-        <translation type="unfinished"></translation>
+        <translation>Größe der Heatmap</translation>
     </message>
     <message>
         <source>kind</source>
-        <translation type="unfinished"></translation>
+        <translation>Art</translation>
     </message>
     <message>
         <source>layer</source>
@@ -1848,11 +1848,11 @@
     </message>
     <message>
         <source>not measured yet</source>
-        <translation type="unfinished"></translation>
+        <translation>noch nicht gemessen</translation>
     </message>
     <message>
         <source>quantile %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Quantil %1</translation>
     </message>
 </context>
 <context>
@@ -1863,19 +1863,19 @@
     </message>
     <message>
         <source>%1 bits: %2 of the weights, %3 weights in %4 channels</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 Bit: %2 der Gewichte, %3 Gewichte in %4 Kanälen</translation>
     </message>
     <message>
         <source>%1 ch</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 K</translation>
     </message>
     <message>
         <source>No plan yet.</source>
-        <translation type="unfinished"></translation>
+        <translation>Noch kein Plan.</translation>
     </message>
     <message>
         <source>Share of weights: %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Anteil der Gewichte: %1</translation>
     </message>
     <message>
         <source>Weights by bit width</source>
@@ -1887,7 +1887,7 @@
     </message>
     <message>
         <source>channels</source>
-        <translation type="unfinished"></translation>
+        <translation>Kanäle</translation>
     </message>
     <message>
         <source>of %1</source>
@@ -1895,11 +1895,11 @@
     </message>
     <message>
         <source>share, %</source>
-        <translation type="unfinished"></translation>
+        <translation>Anteil, %</translation>
     </message>
     <message>
         <source>weights</source>
-        <translation type="unfinished"></translation>
+        <translation>Gewichte</translation>
     </message>
 </context>
 <context>
@@ -2231,7 +2231,7 @@
     </message>
     <message>
         <source>Log</source>
-        <translation>Protokoll</translation>
+        <translation>Log</translation>
     </message>
     <message>
         <source>Save the log</source>
@@ -2510,7 +2510,7 @@
     </message>
     <message>
         <source>Log</source>
-        <translation>Protokoll</translation>
+        <translation>Log</translation>
     </message>
     <message>
         <source>Measure a&amp;gain</source>
@@ -2757,7 +2757,7 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>This plan, %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Dieser Plan, %1</translation>
     </message>
     <message>
         <source>Windows at most</source>
@@ -2944,31 +2944,31 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     <name>ParetoPlot</name>
     <message>
         <source>%1 bits per weight</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 Bits je Gewicht</translation>
     </message>
     <message>
         <source>%1, measured</source>
-        <translation type="unfinished"></translation>
+        <translation>%1, gemessen</translation>
     </message>
     <message>
         <source>%1: predicted %2</source>
-        <translation type="unfinished"></translation>
+        <translation>%1: vorhergesagt %2</translation>
     </message>
     <message>
         <source>Analyze the model to see what every size costs in quality.</source>
-        <translation type="unfinished"></translation>
+        <translation>Analysieren Sie das Modell, um zu sehen, was jede Größe an Güte kostet.</translation>
     </message>
     <message>
         <source>Arrow keys move over the points, Enter takes the budget of one.</source>
-        <translation type="unfinished"></translation>
+        <translation>Pfeiltasten gehen über die Punkte, Eingabe nimmt das Budget eines Punkts.</translation>
     </message>
     <message>
         <source>FP16 %1</source>
-        <translation type="unfinished"></translation>
+        <translation>FP16 %1</translation>
     </message>
     <message>
         <source>No predictions yet.</source>
-        <translation type="unfinished"></translation>
+        <translation>Noch keine Vorhersagen.</translation>
     </message>
     <message>
         <source>Perplexity over size</source>
@@ -2976,19 +2976,19 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>Predicted</source>
-        <translation type="unfinished"></translation>
+        <translation>Vorhergesagt</translation>
     </message>
     <message>
         <source>Predicted curve of %1 points and %2 measurements.</source>
-        <translation type="unfinished"></translation>
+        <translation>Vorhergesagte Kurve aus %1 Punkten und %2 Messungen.</translation>
     </message>
     <message>
         <source>This plan: %1 bits per weight, predicted perplexity %2.</source>
-        <translation type="unfinished"></translation>
+        <translation>Dieser Plan: %1 Bits je Gewicht, vorhergesagte Perplexität %2.</translation>
     </message>
     <message>
         <source>bits per weight</source>
-        <translation type="unfinished"></translation>
+        <translation>Bits je Gewicht</translation>
     </message>
     <message>
         <source>bytes</source>
@@ -2996,31 +2996,31 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>high</source>
-        <translation type="unfinished"></translation>
+        <translation>hoch</translation>
     </message>
     <message>
         <source>kind</source>
-        <translation type="unfinished"></translation>
+        <translation>Art</translation>
     </message>
     <message>
         <source>low</source>
-        <translation type="unfinished"></translation>
+        <translation>niedrig</translation>
     </message>
     <message>
         <source>measured</source>
-        <translation type="unfinished"></translation>
+        <translation>gemessen</translation>
     </message>
     <message>
         <source>measured ± error</source>
-        <translation type="unfinished"></translation>
+        <translation>gemessen ± Fehler</translation>
     </message>
     <message>
         <source>on %1</source>
-        <translation type="unfinished"></translation>
+        <translation>auf %1</translation>
     </message>
     <message>
         <source>on %1, %2 tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>auf %1, %2 Token</translation>
     </message>
     <message>
         <source>perplexity</source>
@@ -3028,43 +3028,43 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>perplexity %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität %1</translation>
     </message>
     <message>
         <source>perplexity ≈ %1, %2 to %3</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität ≈ %1, %2 bis %3</translation>
     </message>
     <message>
         <source>perplexity, %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität, %1</translation>
     </message>
     <message>
         <source>plan</source>
-        <translation type="unfinished"></translation>
+        <translation>Plan</translation>
     </message>
     <message>
         <source>predicted</source>
-        <translation type="unfinished"></translation>
+        <translation>vorhergesagt</translation>
     </message>
     <message>
         <source>predicted, with band</source>
-        <translation type="unfinished"></translation>
+        <translation>vorhergesagt, mit Band</translation>
     </message>
     <message>
         <source>sigma</source>
-        <translation type="unfinished"></translation>
+        <translation>Sigma</translation>
     </message>
     <message>
         <source>size, GiB</source>
-        <translation type="unfinished"></translation>
+        <translation>Größe, GiB</translation>
     </message>
     <message>
         <source>size, MiB</source>
-        <translation type="unfinished"></translation>
+        <translation>Größe, MiB</translation>
     </message>
     <message>
         <source>text</source>
-        <translation type="unfinished"></translation>
+        <translation>Text</translation>
     </message>
     <message>
         <source>this plan</source>
@@ -3072,19 +3072,19 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
     <message>
         <source>tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>Token</translation>
     </message>
     <message>
         <source>true bits per weight</source>
-        <translation type="unfinished"></translation>
+        <translation>wahre Bits je Gewicht</translation>
     </message>
     <message>
         <source>uniform, measured</source>
-        <translation type="unfinished"></translation>
+        <translation>gleichmäßig, gemessen</translation>
     </message>
     <message>
         <source>was predicted %1, off by %2%3 %</source>
-        <translation type="unfinished"></translation>
+        <translation>vorhergesagt war %1, Abweichung %2%3 %</translation>
     </message>
 </context>
 <context>
@@ -3275,20 +3275,16 @@ Für die Befehlszeile: --pin '%2'</translation>
         <source>Weights by bit width</source>
         <translation>Gewichte nach Bitbreite</translation>
     </message>
-    <message>
-        <source>of %1</source>
-        <translation>von %1</translation>
-    </message>
 </context>
 <context>
-    <name>PlanReportText</name>
+    <name>PlanReport</name>
     <message>
         <source>%1 nats per token</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 nats je Token</translation>
     </message>
     <message>
         <source>%1 of FP16</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 von FP16</translation>
     </message>
     <message>
         <source>%1, %2</source>
@@ -3296,11 +3292,15 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>By kind of matrix</source>
-        <translation type="unfinished"></translation>
+        <translation>Nach Art der Matrix</translation>
     </message>
     <message>
         <source>By kind of matrix, mean bits per weight</source>
-        <translation type="unfinished"></translation>
+        <translation>Nach Art der Matrix, mittlere Bits je Gewicht</translation>
+    </message>
+    <message>
+        <source>Choose a folder that you may write to.</source>
+        <translation>Wählen Sie einen Ordner, in den Sie schreiben dürfen.</translation>
     </message>
     <message>
         <source>FP16</source>
@@ -3308,23 +3308,23 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>FP16 %1</source>
-        <translation type="unfinished"></translation>
+        <translation>FP16 %1</translation>
     </message>
     <message>
         <source>FP16 perplexity</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität von FP16</translation>
     </message>
     <message>
         <source>Mean KL divergence</source>
-        <translation type="unfinished"></translation>
+        <translation>Mittlere KL-Divergenz</translation>
     </message>
     <message>
         <source>Measured perplexity</source>
-        <translation type="unfinished"></translation>
+        <translation>Gemessene Perplexität</translation>
     </message>
     <message>
         <source>On</source>
-        <translation type="unfinished"></translation>
+        <translation>Auf</translation>
     </message>
     <message>
         <source>Pins</source>
@@ -3332,27 +3332,27 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>Predicted perplexity</source>
-        <translation type="unfinished"></translation>
+        <translation>Vorhergesagte Perplexität</translation>
     </message>
     <message>
         <source>Prediction off by</source>
-        <translation type="unfinished"></translation>
+        <translation>Vorhersage daneben um</translation>
     </message>
     <message>
         <source>Quality</source>
-        <translation type="unfinished"></translation>
+        <translation>Güte</translation>
     </message>
     <message>
         <source>Same top token</source>
-        <translation type="unfinished"></translation>
+        <translation>Gleiches erstes Token</translation>
     </message>
     <message>
         <source>Sample answers</source>
-        <translation type="unfinished"></translation>
+        <translation>Beispielantworten</translation>
     </message>
     <message>
         <source>Settings</source>
-        <translation type="unfinished"></translation>
+        <translation>Einstellungen</translation>
     </message>
     <message>
         <source>Size, to the byte</source>
@@ -3360,7 +3360,7 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>This plan, %1</source>
-        <translation type="unfinished"></translation>
+        <translation>Dieser Plan, %1</translation>
     </message>
     <message>
         <source>Weights by bit width</source>
@@ -3368,11 +3368,11 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>and %1 more</source>
-        <translation type="unfinished"></translation>
+        <translation>und %1 weitere</translation>
     </message>
     <message>
         <source>bits per weight</source>
-        <translation type="unfinished"></translation>
+        <translation>Bits je Gewicht</translation>
     </message>
     <message>
         <source>bytes</source>
@@ -3380,7 +3380,7 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>not measured</source>
-        <translation type="unfinished"></translation>
+        <translation>nicht gemessen</translation>
     </message>
     <message>
         <source>part</source>
@@ -3388,23 +3388,31 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
     <message>
         <source>perplexity, measured</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität, gemessen</translation>
     </message>
     <message>
         <source>perplexity, predicted</source>
-        <translation type="unfinished"></translation>
+        <translation>Perplexität, vorhergesagt</translation>
     </message>
     <message>
         <source>same answer</source>
-        <translation type="unfinished"></translation>
+        <translation>gleiche Antwort</translation>
     </message>
     <message>
         <source>same for %1 tokens</source>
-        <translation type="unfinished"></translation>
+        <translation>gleich für %1 Token</translation>
     </message>
     <message>
         <source>scales, tables and classes included</source>
-        <translation type="unfinished"></translation>
+        <translation>mit Skalen, Tabellen und Klassen</translation>
+    </message>
+    <message>
+        <source>“%1” could not be written: %2.</source>
+        <translation>„%1“ konnte nicht geschrieben werden: %2.</translation>
+    </message>
+    <message>
+        <source>“%1”: reports are written as pdf or html.</source>
+        <translation>„%1“: Berichte werden als pdf oder html geschrieben.</translation>
     </message>
 </context>
 <context>
@@ -3470,31 +3478,31 @@ Für die Befehlszeile: --pin '%2'</translation>
     <name>PlotView</name>
     <message>
         <source>%1 as a table</source>
-        <translation type="unfinished"></translation>
+        <translation>%1 als Tabelle</translation>
     </message>
     <message>
         <source>Choose a folder that you may write to.</source>
-        <translation type="unfinished"></translation>
+        <translation>Wählen Sie einen Ordner, in den Sie schreiben dürfen.</translation>
     </message>
     <message>
         <source>Copy image</source>
-        <translation type="unfinished"></translation>
+        <translation>Bild kopieren</translation>
     </message>
     <message>
         <source>Save figure or data…</source>
-        <translation type="unfinished"></translation>
+        <translation>Grafik oder Daten sichern…</translation>
     </message>
     <message>
         <source>Show as table</source>
-        <translation type="unfinished"></translation>
+        <translation>Als Tabelle zeigen</translation>
     </message>
     <message>
         <source>“%1” could not be written: %2.</source>
-        <translation type="unfinished"></translation>
+        <translation>„%1“ konnte nicht geschrieben werden: %2.</translation>
     </message>
     <message>
         <source>“%1”: figures are written as png, svg, pdf or csv.</source>
-        <translation type="unfinished"></translation>
+        <translation>„%1“: Grafiken werden als png, svg, pdf oder csv geschrieben.</translation>
     </message>
 </context>
 <context>
@@ -3695,31 +3703,31 @@ Für die Befehlszeile: --pin '%2'</translation>
     <name>RemoteCopy</name>
     <message>
         <source>Check the free space and the permissions of that folder.</source>
-        <translation type="unfinished"></translation>
+        <translation>Prüfen Sie freien Platz und Rechte dieses Ordners.</translation>
     </message>
     <message>
         <source>Open it again.</source>
-        <translation type="unfinished"></translation>
+        <translation>Öffnen Sie es noch einmal.</translation>
     </message>
     <message>
         <source>The engine's file ends too early.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Datei des Rechenkerns endet zu früh.</translation>
     </message>
     <message>
         <source>The engine's list of the model's files makes no sense.</source>
-        <translation type="unfinished"></translation>
+        <translation>Die Dateiliste des Rechenkerns ergibt keinen Sinn.</translation>
     </message>
     <message>
         <source>The model changed while it was read.</source>
-        <translation type="unfinished"></translation>
+        <translation>Das Modell änderte sich beim Lesen.</translation>
     </message>
     <message>
         <source>“%1” cannot be written.</source>
-        <translation type="unfinished"></translation>
+        <translation>„%1“ kann nicht geschrieben werden.</translation>
     </message>
     <message>
         <source>“%1” cannot be written: %2</source>
-        <translation type="unfinished"></translation>
+        <translation>„%1“ kann nicht geschrieben werden: %2</translation>
     </message>
 </context>
 <context>
@@ -4205,6 +4213,14 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>%1 Bit</translation>
     </message>
     <message>
+        <source>%1 tokens</source>
+        <translation>%1 Token</translation>
+    </message>
+    <message>
+        <source>1 token</source>
+        <translation>1 Token</translation>
+    </message>
+    <message>
         <source>Pins are being applied. Try again when they are.</source>
         <translation>Pins werden gerade angewandt. Versuchen Sie es danach noch einmal.</translation>
     </message>
@@ -4239,14 +4255,6 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>this plan</source>
         <translation>dieser Plan</translation>
-    </message>
-    <message>
-        <source>1 token</source>
-        <translation>1 Token</translation>
-    </message>
-    <message>
-        <source>%1 tokens</source>
-        <translation>%1 Token</translation>
     </message>
 </context>
 <context>

@@ -127,6 +127,7 @@ public:
         if (model) workbench.setModel(std::move(model));
     }
     bool settle() {
+        if (workbench.hasPlan() && workbench.figures().sizeExact) return true; // it has
         QSignalSpy settled(&workbench, &Workbench::planSettled);
         return settled.wait(10'000);
     }
@@ -148,6 +149,8 @@ public:
         window->resize(1440, 900);
         if (model) workbench.setModel(std::move(model));
         window->show();
+        window->activateWindow();
+        (void)QTest::qWaitForWindowActive(window.get());
     }
     template<class W = QWidget>
     W* find(const char* name) const {

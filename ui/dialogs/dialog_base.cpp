@@ -31,7 +31,7 @@ DialogBase::DialogBase(const QString& title, QWidget* parent) : QDialog(parent) 
     m_problem->setWordWrap(true);
     m_problem->setObjectName(QStringLiteral("dialogProblem"));
     QPalette p = m_problem->palette();
-    p.setColor(QPalette::WindowText, PlotTheme::of(palette()).divergence);
+    p.setColor(QPalette::WindowText, errorText(PlotTheme::of(palette())));
     m_problem->setPalette(p);
     m_problem->hide();
     outer->addWidget(m_problem);

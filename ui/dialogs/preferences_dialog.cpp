@@ -99,7 +99,9 @@ QWidget* PreferencesDialog::lookPage() {
     connect(language, &QComboBox::activated, this,
             [&s, language] { s.setLanguage(language->currentData().toString()); });
     form->addRow(tr("&Language"), language);
-    form->addRow(QString(), captionLabel(tr("Windows that are open change at the next start.")));
+    auto* later = captionLabel(tr("Windows that are open change at the next start."));
+    later->setWordWrap(true);
+    form->addRow(QString(), later);
 
     auto* motion = named(new QCheckBox(tr("&Reduce motion")), "reducedMotion", tr("Reduce motion"));
     motion->setChecked(s.reducedMotion());

@@ -40,7 +40,11 @@ WhyDialog::WhyDialog(Workbench& workbench, int layer, int channel, QWidget* pare
     m_steps->setObjectName(QStringLiteral("whySteps"));
     m_steps->setAccessibleName(tr("Steps of the channel"));
     m_steps->setHorizontalHeaderLabels({tr("step to"), tr("gain per bit"), tr("against λ")});
+    m_steps->horizontalHeaderItem(0)->setTextAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+    for (const int column : {1, 2})
+        m_steps->horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
     m_steps->verticalHeader()->hide();
+    m_steps->verticalHeader()->setDefaultSectionSize(QFontMetrics(font()).height() + 8);
     m_steps->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
     m_steps->horizontalHeader()->setFont(captionFont());
     m_steps->setShowGrid(false);

@@ -46,6 +46,7 @@ LayersPanel::LayersPanel(Workbench& workbench, QWidget* parent)
     m_tree->setModel(m_filter);
     m_tree->setItemDelegate(new LayerDelegate(m_tree));
     m_tree->setUniformRowHeights(true);
+    m_tree->setIndentation(14);
     m_tree->setSortingEnabled(true);
     m_tree->sortByColumn(LayersModel::Name, Qt::AscendingOrder);
     m_tree->setSelectionMode(QAbstractItemView::ExtendedSelection);
@@ -124,11 +125,23 @@ LayersPanel::LayersPanel(Workbench& workbench, QWidget* parent)
 
 void LayersPanel::layOutColumns() {
     const QFontMetrics metrics(font());
-    m_tree->setColumnWidth(LayersModel::Bits, metrics.horizontalAdvance(QLatin1Char('0')) * 12);
+    m_tree->setColumnWidth(
+        LayersModel::Bits,
+        std::max(metrics.horizontalAdvance(QLatin1Char('0')) * 10,
+                 QFontMetrics(captionFont())
+                         .horizontalAdvance(
+                             m_model->headerData(LayersModel::Bits, Qt::Horizontal, Qt::DisplayRole)
+                                 .toString()) +
+                     16));
     m_tree->setColumnWidth(LayersModel::MeanBits,
-                           metrics.horizontalAdvance(QStringLiteral("16.00")) + 20);
-    m_tree->setColumnWidth(LayersModel::Sensitivity,
-                           metrics.horizontalAdvance(QStringLiteral("Sens.")) + 20);
+                           metrics.horizontalAdvance(QStringLiteral("16.00")) + 12);
+    m_tree->setColumnWidth(
+        LayersModel::Sensitivity,
+        QFontMetrics(captionFont())
+                .horizontalAdvance(
+                    m_model->headerData(LayersModel::Sensitivity, Qt::Horizontal, Qt::DisplayRole)
+                        .toString()) +
+            16);
     m_tree->header()->setFont(captionFont());
 }
 

@@ -57,7 +57,7 @@ LogPanel::LogPanel(LogBuffer& buffer, QWidget* parent) : QWidget(parent), m_buff
 
     m_view = new QTableView;
     m_view->setObjectName(QStringLiteral("logView"));
-    m_view->setAccessibleName(tr("Log"));
+    m_view->setAccessibleName(tr("Lines of the log"));
     m_view->setProperty("flat-panel", true);
     m_view->setFrameShape(QFrame::NoFrame);
     m_view->setModel(m_model);

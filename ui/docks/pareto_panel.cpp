@@ -136,7 +136,8 @@ void ParetoPanel::updateData() {
     const Workbench::Reference reference = m_workbench.reference();
     if (reference.nll > 0) {
         data.fp16Perplexity = std::exp(reference.nll);
-        data.fp16Sigma = data.fp16Perplexity * reference.standardError;
+        // The spread over windows of the calibration text says nothing about differences.
+        if (reference.measured) data.fp16Sigma = data.fp16Perplexity * reference.standardError;
     }
     data.fp16Bytes = double(m_workbench.model()->fp16Bytes);
     data.text = reference.text;

@@ -52,26 +52,26 @@ PlanPanel::PlanPanel(Workbench& workbench, QWidget* parent)
     m_content->setAutoFillBackground(true);
     m_content->setBackgroundRole(QPalette::Base);
     auto* outer = new QVBoxLayout(m_content);
-    outer->setContentsMargins(16, 12, 16, 12);
+    outer->setContentsMargins(0, 8, 0, 12);
+    outer->setSpacing(0);
     m_empty = captionLabel(tr("The plan appears here once the model is analyzed."));
     m_empty->setWordWrap(true);
     m_empty->setAlignment(Qt::AlignHCenter);
+    m_empty->setContentsMargins(16, 16, 16, 0);
     outer->addWidget(m_empty);
     m_figures = new QWidget;
     outer->addWidget(m_figures);
     outer->addStretch(1);
     auto* column = new QVBoxLayout(m_figures);
-    column->setContentsMargins(0, 0, 0, 0);
+    column->setContentsMargins(16, 0, 16, 0);
     column->setSpacing(4);
 
-    m_total = captionLabel({});
-    column->addLayout(headingRow(tr("Weights by bit width"), m_total));
-    m_histogram = new HistogramWidget;
+    m_histogram = new HistogramWidget; // with a heading of its own, and margins
     m_histogram->setObjectName(QStringLiteral("histogram"));
     m_histogram->setTitle(tr("Weights by bit width"));
-    column->addWidget(m_histogram);
+    outer->insertWidget(1, m_histogram);
 
-    column->addSpacing(12);
+    column->addSpacing(4);
     column->addLayout(headingRow(tr("Size, to the byte"), nullptr));
     m_table = new QTableView;
     m_table->setObjectName(QStringLiteral("sizeTable"));
@@ -143,7 +143,7 @@ PlanPanel::PlanPanel(Workbench& workbench, QWidget* parent)
 }
 
 QSize PlanPanel::sizeHint() const {
-    return {QFontMetrics(font()).horizontalAdvance(QLatin1Char('0')) * 38 + 32, 480};
+    return {QFontMetrics(font()).horizontalAdvance(QLatin1Char('0')) * 40 + 32, 480};
 }
 
 void PlanPanel::changeEvent(QEvent* event) {
@@ -166,9 +166,9 @@ std::vector<BitShare> PlanPanel::sharesNow() const {
 void PlanPanel::updatePhase() {
     const bool plan = m_workbench.hasPlan();
     m_figures->setVisible(plan);
+    m_histogram->setVisible(plan);
     m_empty->setVisible(!plan);
     if (plan) {
-        m_total->setText(tr("of %1").arg(amountText(double(m_workbench.model()->weights))));
         updateHistogram();
         fitTables();
     }
@@ -205,7 +205,7 @@ void PlanPanel::fitTables() {
     header->setSectionResizeMode(SizesModel::Bytes, QHeaderView::ResizeToContents);
     header->setSectionResizeMode(SizesModel::BitsPerWeight, QHeaderView::Fixed);
     header->resizeSection(SizesModel::BitsPerWeight,
-                          metrics.horizontalAdvance(QStringLiteral("0.0000")) + 16);
+                          metrics.horizontalAdvance(QStringLiteral("0.0000")) + 12);
     m_table->setFixedHeight(m_sizes->rowCount() * row + header->sizeHint().height());
     int pins = 0;
     for (int i = 0; i < m_pins->rowCount(); ++i)

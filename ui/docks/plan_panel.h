@@ -44,7 +44,7 @@ private:
 
     Workbench& m_workbench;
     QWidget *m_content = nullptr, *m_figures = nullptr;
-    QLabel *m_total = nullptr, *m_pinTotal = nullptr, *m_noPins = nullptr, *m_empty = nullptr;
+    QLabel *m_pinTotal = nullptr, *m_noPins = nullptr, *m_empty = nullptr;
     HistogramWidget* m_histogram = nullptr;
     QTableView* m_table = nullptr;
     QListView* m_pinList = nullptr;

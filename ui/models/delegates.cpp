@@ -79,12 +79,18 @@ void LayerDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
             item.font.setWeight(QFont::DemiBold);
             item.fontMetrics = QFontMetrics(item.font);
         }
-        QStyledItemDelegate::paint(painter, item, index);
-        if (pinned) {
-            const int side = std::min(14, r.height() - 6);
+        const int side = std::min(14, r.height() - 6);
+        if (!pinned) {
+            QStyledItemDelegate::paint(painter, item, index);
+        } else {
+            // The name gives way to the pin, not the other way round.
+            paintRow(painter, option, index);
+            item.rect = QStyle::visualRect(option.direction, r, r.adjusted(0, 0, -side - 2, 0));
+            item.state &= ~(QStyle::State_Selected | QStyle::State_MouseOver);
+            QStyledItemDelegate::paint(painter, item, index);
             const QFontMetrics metrics(item.font);
             const int text = metrics.horizontalAdvance(index.data().toString());
-            const int x = std::min(r.left() + 8 + text + 4, r.right() - side);
+            const int x = std::min(r.left() + 8 + text + 2, r.right() - side);
             const QRect at = QStyle::visualRect(option.direction, r,
                                                 QRect(x, r.center().y() - side / 2, side, side));
             painter->drawPixmap(
@@ -162,7 +168,7 @@ void PinDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
                       body.elidedText(index.data().toString(), Qt::ElideMiddle, width));
     const bool bad = !index.data(PinsModel::ErrorRole).toString().isEmpty();
     painter->setFont(captionFont());
-    painter->setPen(bad ? theme.divergence : theme.secondary);
+    painter->setPen(bad ? errorText(theme) : theme.secondary);
     painter->drawText(
         placed(QRect(left, r.top() + 4 + body.height(), width, caption.height())),
         Qt::AlignLeft | Qt::AlignVCenter,
@@ -268,7 +274,7 @@ void JobDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
                       Qt::AlignLeft | Qt::AlignVCenter,
                       body.elidedText(index.data().toString(), Qt::ElideRight, width));
     painter->setFont(captionFont());
-    painter->setPen(state == Job::State::Failed ? theme.divergence : theme.secondary);
+    painter->setPen(state == Job::State::Failed ? errorText(theme) : theme.secondary);
     painter->drawText(
         placed(QRect(left, r.top() + body.height() + 2, width, caption.height())),
         Qt::AlignLeft | Qt::AlignVCenter,

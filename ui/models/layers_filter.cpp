@@ -21,7 +21,7 @@ void LayersFilter::setFilterText(const QString& text) {
     m_bounds.clear();
     m_kind.clear();
     m_pinned = false;
-    static const QRegularExpression bound(QStringLiteral("^(<=|>=|<|>|=)(.+)$"));
+    static const QRegularExpression bound(QStringLiteral("^(<=|>=|<|>|=)(.*)$"));
     for (const QString& word : text.split(QLatin1Char(' '), Qt::SkipEmptyParts)) {
         const auto match = bound.match(word);
         bool isNumber = false;

@@ -252,7 +252,9 @@ QVariant LayersModel::data(const QModelIndex& index, int role) const {
 QVariant LayersModel::headerData(int section, Qt::Orientation orientation, int role) const {
     if (orientation != Qt::Horizontal) return {};
     if (role == Qt::TextAlignmentRole)
-        return int((section >= Weights && section != Bits ? Qt::AlignRight : Qt::AlignLeft) |
+        return int((section >= Weights && section != Bits && section != Sensitivity
+                        ? Qt::AlignRight
+                        : Qt::AlignLeft) |
                    Qt::AlignVCenter);
     if (role == Qt::ToolTipRole) {
         switch (section) {

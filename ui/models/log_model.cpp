@@ -3,6 +3,7 @@
 #include "ui/models/log_model.h"
 
 #include "ui/plots/plot_theme.h"
+#include "ui/theme/theme.h"
 
 #include <QGuiApplication>
 
@@ -129,7 +130,7 @@ QVariant LogModel::data(const QModelIndex& index, int role) const {
     case Qt::ForegroundRole: {
         const PlotTheme theme = PlotTheme::of(QGuiApplication::palette());
         if (index.column() == Level && line.level == LogLine::Level::Warning) return theme.warning;
-        if (index.column() == Level && line.level == LogLine::Level::Error) return theme.divergence;
+        if (index.column() == Level && line.level == LogLine::Level::Error) return errorText(theme);
         if (index.column() != Text) return theme.secondary;
         return {};
     }
@@ -141,6 +142,8 @@ QVariant LogModel::data(const QModelIndex& index, int role) const {
 }
 
 QVariant LogModel::headerData(int section, Qt::Orientation orientation, int role) const {
+    if (orientation == Qt::Horizontal && role == Qt::TextAlignmentRole)
+        return int(Qt::AlignLeft | Qt::AlignVCenter);
     if (orientation != Qt::Horizontal || role != Qt::DisplayRole) return {};
     switch (section) {
     case Time:

@@ -147,9 +147,10 @@ Plan makeExportable(const ModelData& model, const Allocation& allocation, const 
 SizeParts exactSize(const ModelData& model, const Allocation& allocation, const Decision& decision,
                     const QuantizeOptions& options, const Predictor& predictor) {
     if (!model.checkpoint || !model.source) {
-        SizeParts parts;
-        parts.linearBytes = (allocation.bits + 7) / 8;
-        parts.linearWeights = model.weights;
+        PlanState state(std::shared_ptr<const ModelData>(std::shared_ptr<void>(), &model));
+        Allocation copy = allocation;
+        state.update(copy);
+        SizeParts parts = state.sizes();
         parts.totalBytes = parts.linearBytes;
         return parts;
     }

@@ -353,6 +353,7 @@ void Workbench::applyDecision(const Decision& decision) {
     const bool pins = decision.pins != m_decision.pins;
     const bool active = pins && decision.activePins() != m_decision.activePins();
     m_decision = decision;
+    if (!m_dragging) m_grabbed.reset(); // what a drag changed is no longer the last change
     emit decisionChanged();
     if (pins) {
         m_pinCosts.assign(m_decision.pins.size(), {});

@@ -15,7 +15,25 @@ namespace bitloom::ui {
 
 namespace {
 
-constexpr int curvePoints = 65;
+constexpr int curveSamples = 257, curvePoints = 41;
+
+/// Of evenly spaced points, those that a logarithmic scale would have: small budgets, where the
+/// curve bends, get most of them.
+std::vector<std::pair<int64_t, double>> thinned(std::vector<std::pair<int64_t, double>> all) {
+    if (all.size() < 3) return all;
+    const double low = double(all.front().first), high = double(all.back().first);
+    const double origin = 0.35 * low;
+    std::vector<std::pair<int64_t, double>> chosen;
+    size_t next = 0;
+    for (int i = 0; i < curvePoints; ++i) {
+        const double bits = origin + (low - origin) * std::pow((high - origin) / (low - origin),
+                                                               double(i) / (curvePoints - 1));
+        while (next + 1 < all.size() && double(all[next].first) < bits)
+            ++next;
+        chosen.push_back(all[next]);
+    }
+    return chosen;
+}
 
 } // namespace
 
@@ -227,7 +245,9 @@ const Measurement* Workbench::measurementOfPlan() const {
 void Workbench::startCurve() {
     if (!d->context) return;
     d->curve.start(
-        [context = d->context](const JobSlot::Cancelled&) { return context->curve(curvePoints); },
+        [context = d->context](const JobSlot::Cancelled&) {
+            return thinned(context->curve(curveSamples));
+        },
         [this](std::vector<std::pair<int64_t, double>>& points) {
             m_curve.clear();
             for (const auto& [bits, distortion] : points) {

@@ -172,12 +172,14 @@ QSize StudioStyle::sizeFromContents(ContentsType type, const QStyleOption* optio
     case CT_PushButton: {
         result = size + QSize(24, 0);
         if (const auto* button = qstyleoption_cast<const QStyleOptionButton*>(option))
+            if (!button->icon.isNull() && !button->text.isEmpty()) result.rwidth() += 4;
+        if (const auto* button = qstyleoption_cast<const QStyleOptionButton*>(option))
             if (button->features & QStyleOptionButton::HasMenu) result.rwidth() += 16;
         result.setHeight(controlHeight(option, widget, 28));
         break;
     }
     case CT_ComboBox:
-        result = QSize(size.width() + 8 + 28, controlHeight(option, widget, 28));
+        result = QSize(size.width() + 16 + 28, controlHeight(option, widget, 28));
         break;
     case CT_SpinBox:
         result = QSize(size.width() + 8 + 24, controlHeight(option, widget, 28));
@@ -189,7 +191,8 @@ QSize StudioStyle::sizeFromContents(ContentsType type, const QStyleOption* optio
         result = size + QSize(12, 0);
         const auto* button = qstyleoption_cast<const QStyleOptionToolButton*>(option);
         if (button && (button->features & QStyleOptionToolButton::HasMenu)) result.rwidth() += 12;
-        if (button && button->toolButtonStyle == Qt::ToolButtonTextBesideIcon) result.rwidth() += 8;
+        if (button && button->toolButtonStyle == Qt::ToolButtonTextBesideIcon)
+            result.rwidth() += 14;
         result.setHeight(controlHeight(option, widget, 28));
         break;
     }
@@ -305,6 +308,27 @@ void StudioStyle::drawControl(ControlElement element, const QStyleOption* option
             label.palette.setColor(QPalette::ButtonText,
                                    theme.dark ? QColor(0x0B, 0x1F, 0x1E) : QColor(Qt::white));
         label.features &= ~QStyleOptionButton::DefaultButton;
+        if (!label.icon.isNull() && !label.text.isEmpty()) {
+            // Icon and text in the middle, 8 px apart.
+            const QSize icon = label.iconSize;
+            const int width =
+                label.fontMetrics.size(Qt::TextShowMnemonic, label.text).width() + icon.width() + 8;
+            QRect both(0, 0, width, label.rect.height());
+            both.moveCenter(label.rect.center());
+            const bool live = label.state & State_Enabled;
+            label.icon.paint(
+                painter,
+                visualRect(label.direction, both,
+                           QRect(both.left(), both.center().y() - icon.height() / 2 + 1,
+                                 icon.width(), icon.height())),
+                Qt::AlignCenter, live ? QIcon::Normal : QIcon::Disabled);
+            drawItemText(
+                painter,
+                visualRect(label.direction, both, both.adjusted(icon.width() + 8, 0, 0, 0)),
+                Qt::AlignVCenter | Qt::AlignLeft | Qt::TextHideMnemonic, label.palette, live,
+                label.text, QPalette::ButtonText);
+            return;
+        }
         QProxyStyle::drawControl(element, &label, painter, widget);
         return;
     }
@@ -331,6 +355,8 @@ void StudioStyle::drawControl(ControlElement element, const QStyleOption* option
         return;
     case CE_MenuBarItem: {
         const auto* item = qstyleoption_cast<const QStyleOptionMenuItem*>(option);
+        // Mnemonics show while Alt is held, as everywhere.
+        const bool keys = QGuiApplication::keyboardModifiers() & Qt::AltModifier;
         painter->fillRect(option->rect, option->palette.brush(QPalette::Window));
         if (option->state & (State_Selected | State_Sunken)) {
             painter->setRenderHint(QPainter::Antialiasing);
@@ -338,9 +364,11 @@ void StudioStyle::drawControl(ControlElement element, const QStyleOption* option
             painter->setBrush(theme.selectedRow);
             painter->drawRoundedRect(option->rect.adjusted(1, 1, -1, -1), 4, 4);
         }
-        proxy()->drawItemText(
-            painter, option->rect, Qt::AlignCenter | Qt::TextShowMnemonic | Qt::TextSingleLine,
-            option->palette, option->state & State_Enabled, item->text, QPalette::WindowText);
+        proxy()->drawItemText(painter, option->rect,
+                              Qt::AlignCenter | Qt::TextSingleLine |
+                                  (keys ? Qt::TextShowMnemonic : Qt::TextHideMnemonic),
+                              option->palette, option->state & State_Enabled, item->text,
+                              QPalette::WindowText);
         return;
     }
     case CE_DockWidgetTitle: {

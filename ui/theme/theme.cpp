@@ -32,6 +32,10 @@ QColor mixed(const QColor& a, const QColor& b, double share) {
 
 } // namespace
 
+QColor errorText(const PlotTheme& theme) {
+    return theme.dark ? mixed(theme.divergence, theme.text, 0.3) : theme.divergence;
+}
+
 QPalette paletteOf(const PlotTheme& t) {
     QPalette p;
     p.setColor(QPalette::Window, t.window);
@@ -141,16 +145,20 @@ protected:
     void changeEvent(QEvent* event) override {
         QLabel::changeEvent(event);
         if (event->type() == QEvent::ApplicationFontChange ||
-            event->type() == QEvent::ApplicationPaletteChange)
+            event->type() == QEvent::PaletteChange)
             update();
     }
 
 private:
     void update() {
-        setFont(captionFont());
-        QPalette p = palette();
-        p.setColor(QPalette::WindowText, PlotTheme::of(QApplication::palette()).secondary);
-        setPalette(p);
+        if (font() != captionFont()) setFont(captionFont());
+        const QColor ink = PlotTheme::of(QApplication::palette()).secondary;
+        if (palette().color(QPalette::Active, QPalette::WindowText) == ink) return;
+        QPalette own; // only this role: all others go on following the application
+        // On panels labels take the role Text instead.
+        own.setColor(QPalette::WindowText, ink);
+        own.setColor(QPalette::Text, ink);
+        setPalette(own);
     }
 };
 

@@ -14,6 +14,9 @@ namespace bitloom::ui {
 
 class Settings;
 
+/// Red for sentences about what went wrong; unlike the marks of KL divergence it carries text.
+QColor errorText(const PlotTheme& theme);
+
 /// The whole palette of a theme; styles and views derive everything else from it.
 QPalette paletteOf(const PlotTheme& theme);
 

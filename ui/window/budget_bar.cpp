@@ -10,7 +10,6 @@
 
 #include <QComboBox>
 #include <QDoubleSpinBox>
-#include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
@@ -110,7 +109,8 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
     m_ppl->setWhatsThis(tr("exp(NLL of FP16 + predicted increase). The increase follows from "
                            "½ Σ γ c SSE over all channels, scaled by what was measured so far; the "
                            "band is the spread of measured over predicted."));
-    m_bits->setSamples(QStringLiteral("8.00"), tr("bits"), tr("+0.20 since grab"));
+    m_bits->setSamples(QStringLiteral("8.00"), tr("bits"),
+                       tr("+0.20 since grab") + QStringLiteral("000"));
     m_size->setSamples(QStringLiteral("888.88 MiB"), tr("(88 % of FP16)"),
                        tr("8 888 888 888 bytes, exact"));
     m_ppl->setSamples(tr("ppl ≈ 88.88"), tr("± 8.88 (FP16 88.88)"),
@@ -118,13 +118,10 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
     for (FigureLabel* label : {m_bits, m_size, m_ppl})
         figures->addWidget(label);
     row->addWidget(m_figures);
-    m_hint = new QLabel;
+    m_hint = captionLabel({});
     m_hint->setObjectName(QStringLiteral("budgetHint"));
     m_hint->setWordWrap(true);
     m_hint->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
-    QPalette quiet = m_hint->palette();
-    quiet.setColor(QPalette::WindowText, PlotTheme::of(palette()).secondary);
-    m_hint->setPalette(quiet);
     row->addWidget(m_hint, 2);
     addWidget(strip);
 
@@ -374,15 +371,6 @@ void BudgetBar::focusValue() {
 QString BudgetBar::sentence() const {
     return QStringList{m_bits->plainText(), m_size->plainText(), m_ppl->plainText()}.join(
         QStringLiteral(" · "));
-}
-
-void BudgetBar::changeEvent(QEvent* event) {
-    QToolBar::changeEvent(event);
-    if (event->type() == QEvent::PaletteChange && m_hint) {
-        QPalette quiet = m_hint->palette();
-        quiet.setColor(QPalette::WindowText, PlotTheme::of(palette()).secondary);
-        m_hint->setPalette(quiet);
-    }
 }
 
 } // namespace bitloom::ui

@@ -29,9 +29,6 @@ public:
     /// "3.00 bits · 2.61 GiB (19 % of FP16) · ppl ≈ 5.91 ± 0.04 (FP16 5.68)"
     QString sentence() const;
 
-protected:
-    void changeEvent(QEvent* event) override;
-
 private:
     void updatePhase();
     void updateRange();

@@ -32,7 +32,7 @@ MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWid
     setObjectName(QStringLiteral("mainWindow"));
     setWindowIcon(applicationIcon());
     setAcceptDrops(true);
-    setDockOptions(AnimatedDocks | AllowTabbedDocks | AllowNestedDocks);
+    setDockOptions(AllowTabbedDocks | AllowNestedDocks | GroupedDragging);
     setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
     setUnifiedTitleAndToolBarOnMac(false);
     resize(1440, 900);
@@ -53,6 +53,7 @@ MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWid
     addToolBarBreak();
     addToolBar(m_budget);
     makePanels();
+    adoptPlots(m_welcome);
     addLayout({QStringLiteral("explore"),
                tr("Explore"),
                m_explore,

@@ -106,6 +106,7 @@ private:
     void updatePresetBox();
     // main_window_layout.cpp
     void makePanels();
+    void adoptPlots(QWidget* page);
     void updatePage();
     void applyDocks(const ViewLayout& layout);
     void rememberLayout();
@@ -151,6 +152,7 @@ private:
           *m_dockMenu = nullptr;
     QToolBar* m_tools = nullptr;
     QWidget* m_segments = nullptr;
+    QAction* m_segmentsAction = nullptr;
     QActionGroup* m_layoutGroup = nullptr;
     QHash<QString, QAction*> m_actions;
     QStringList m_actionOrder;

@@ -219,7 +219,7 @@ void MainWindow::makeMenus() {
 
     m_titleLabel = new QLabel;
     m_titleLabel->setObjectName(QStringLiteral("titleLabel"));
-    m_titleLabel->setContentsMargins(8, 0, 16, 0);
+    m_titleLabel->setContentsMargins(8, 8, 16, 0);
     menuBar()->setCornerWidget(m_titleLabel);
     action(id("export"))->setVisible(false);
 }
@@ -271,7 +271,7 @@ void MainWindow::makeToolBar() {
     auto* segments = new QHBoxLayout(m_segments);
     segments->setContentsMargins(0, 0, 8, 0);
     segments->setSpacing(0);
-    m_tools->addWidget(m_segments);
+    m_segmentsAction = m_tools->addWidget(m_segments);
     add("preferences", false);
     space(8);
 

@@ -27,6 +27,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMenu>
+#include <QMenuBar>
 #include <QStackedWidget>
 #include <QTabBar>
 #include <QToolButton>
@@ -82,6 +83,7 @@ QDockWidget* MainWindow::addPanel(const QString& id, const QString& title, QWidg
     auto* made = new QDockWidget(title, this);
     made->setObjectName(QStringLiteral("dock-") % id);
     made->setWidget(panel);
+    adoptPlots(panel);
     made->hide();
     addDockWidget(area, made);
     for (auto* button : made->findChildren<QAbstractButton*>(QString(), Qt::FindDirectChildrenOnly))
@@ -90,6 +92,14 @@ QDockWidget* MainWindow::addPanel(const QString& id, const QString& title, QWidg
                  ? tr("Close panel %1")
                  : tr("Detach panel %1"))
                 .arg(title));
+    // Panels that share a place have tabs that name them: a title below the tabs is one too many.
+    if (area == Qt::BottomDockWidgetArea) {
+        auto* none = new QWidget(made);
+        made->setTitleBarWidget(none);
+        connect(made, &QDockWidget::topLevelChanged, made, [made, none](bool floating) {
+            made->setTitleBarWidget(floating ? nullptr : none);
+        });
+    }
     // Several in one area become tabs.
     for (const QString& other : m_dockOrder)
         if (dockWidgetArea(m_docks[other]) == area && area == Qt::BottomDockWidgetArea) {
@@ -110,6 +120,7 @@ QDockWidget* MainWindow::addPanel(const QString& id, const QString& title, QWidg
 void MainWindow::addLayout(const ViewLayout& layout) {
     m_layouts.push_back(layout);
     if (layout.page && m_pages->indexOf(layout.page) < 0) m_pages->addWidget(layout.page);
+    adoptPlots(layout.page);
     auto* choose = new QAction(layout.title, this);
     choose->setObjectName(QStringLiteral("layout-") % layout.id);
     choose->setCheckable(true);
@@ -132,10 +143,18 @@ void MainWindow::addLayout(const ViewLayout& layout) {
     for (int i = 0; i < all.size(); ++i)
         all[i]->setProperty("segment", i == 0 ? -1 : i + 1 == all.size() ? 1 : 0);
     // One choice is none.
-    m_segments->setVisible(all.size() > 1);
+    m_segmentsAction->setVisible(all.size() > 1);
     choose->setVisible(all.size() > 1);
     for (const ViewLayout& other : m_layouts)
         m_actions[QStringLiteral("layout-") % other.id]->setVisible(m_layouts.size() > 1);
+}
+
+/// Ctrl+T is the window's, for the plot in focus: one shortcut of every plot would be ambiguous.
+void MainWindow::adoptPlots(QWidget* page) {
+    if (!page) return;
+    for (PlotView* view : page->findChildren<PlotView*>())
+        if (auto* table = view->findChild<QAction*>(QStringLiteral("showAsTable")))
+            table->setShortcuts(QList<QKeySequence>());
 }
 
 const MainWindow::ViewLayout* MainWindow::layoutOf(const QString& id) const {
@@ -162,7 +181,7 @@ void MainWindow::applyDocks(const ViewLayout& layout) {
     if (layout.docks.contains(QStringLiteral("layers")) &&
         layout.docks.contains(QStringLiteral("plan")))
         resizeDocks({dock(QStringLiteral("layers")), dock(QStringLiteral("plan"))},
-                    {digit * 36, digit * 38}, Qt::Horizontal);
+                    {digit * 37, digit * 43}, Qt::Horizontal);
     if (layout.docks.contains(QStringLiteral("pareto")))
         resizeDocks({dock(QStringLiteral("pareto"))}, {height() * 26 / 100}, Qt::Vertical);
 }
@@ -189,6 +208,9 @@ void MainWindow::updatePage() {
             m_docksShown = true;
         }
     }
+    // Tab bars of docks are made by Qt when they are needed, without a name.
+    for (QTabBar* bar : findChildren<QTabBar*>(QString(), Qt::FindDirectChildrenOnly))
+        bar->setAccessibleName(tr("Choose a panel"));
     for (const QString& id : m_dockOrder)
         m_docks[id]->toggleViewAction()->setEnabled(model);
     for (const ViewLayout& other : m_layouts) {
@@ -220,7 +242,11 @@ void MainWindow::updateTitle() {
     m_titleLabel->setText(detail.isEmpty()
                               ? QStringLiteral("<b>%1</b>").arg(name.toHtmlEscaped())
                               : QStringLiteral("<b>%1</b>, %2").arg(name.toHtmlEscaped(), detail));
-    setWindowTitle(model ? tr("%1[*] — Bitloom").arg(name) : QStringLiteral("Bitloom"));
+    // A menu bar asks its corner widget for its size only when it is told to lay out again.
+    m_titleLabel->setFixedWidth(m_titleLabel->sizeHint().width());
+    menuBar()->setCornerWidget(m_titleLabel);
+    m_titleLabel->show();
+    setWindowTitle(model ? tr("%1[*] — Bitloom").arg(name) : QStringLiteral("Bitloom[*]"));
     setWindowModified(m_workbench.isModified());
     if (m_autosave) m_autosave->setExtra(m_layout, saveState(stateVersion));
 }

@@ -176,6 +176,10 @@ QWidget* WelcomePage::sampleCard() {
     m_plot->setObjectName(QStringLiteral("welcomePlot"));
     m_plot->canvas()->setAccessibleName(tr("Channels of the sample"));
     m_plot->setMinimumHeight(260);
+    // A preview: one metric, nothing to choose.
+    for (const char* id :
+         {"channelMetric", "channelOrder", "channelLinear", "channelLogarithmic", "channelClip"})
+        if (auto* control = m_plot->findChild<QWidget*>(QString::fromLatin1(id))) control->hide();
     PlotState waiting;
     waiting.kind = PlotState::Kind::Loading;
     waiting.message = tr("Opening the sample…");
@@ -216,6 +220,8 @@ QWidget* WelcomePage::sampleCard() {
         auto* heading = new QLabel(title);
         heading->setFont(headingFont());
         QLabel* body = wrapped(text);
+        body->setAlignment(Qt::AlignLeft | Qt::AlignTop);
+        step->setSpacing(4);
         step->addWidget(heading);
         step->addWidget(body);
         step->addStretch(1);

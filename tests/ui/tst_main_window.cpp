@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "tests/support/gui_fixture.h"
+
+#include "ui/docks/layers_panel.h"
+#include "ui/docks/pareto_panel.h"
+#include "ui/docks/plan_panel.h"
+#include "ui/models/layers_model.h"
+#include "ui/models/pins_model.h"
+#include "ui/models/plans_model.h"
+#include "ui/plots/channel_plot.h"
+#include "ui/plots/heat_map.h"
+#include "ui/window/budget_bar.h"
+#include "ui/window/budget_slider.h"
+#include "ui/window/explore_page.h"
+
+#include <QAbstractButton>
+#include <QAccessible>
+#include <QAction>
+#include <QComboBox>
+#include <QDialog>
+#include <QDockWidget>
+#include <QDoubleSpinBox>
+#include <QDragEnterEvent>
+#include <QDropEvent>
+#include <QElapsedTimer>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMenu>
+#include <QMenuBar>
+#include <QMimeData>
+#include <QTreeView>
+
+using namespace bitloom;
+using namespace bitloom::ui;
+
+namespace {
+
+/// Everything a person can reach by Tab.
+QList<QWidget*> focusable(QWidget& window) {
+    QList<QWidget*> list;
+    for (QWidget* widget : window.findChildren<QWidget*>())
+        if (widget->window() == &window && (widget->focusPolicy() & Qt::TabFocus) &&
+            widget->isVisibleTo(&window) && !qobject_cast<QMenu*>(widget))
+            list.append(widget);
+    return list;
+}
+
+QString nameOf(const QWidget* widget) {
+    if (!widget->accessibleName().isEmpty()) return widget->accessibleName();
+    QAccessibleInterface* face =
+        QAccessible::queryAccessibleInterface(const_cast<QWidget*>(widget));
+    return face ? face->text(QAccessible::Name) : QString();
+}
+
+QStringList namelessOrTwice(QWidget& window) {
+    QStringList faults;
+    QHash<QString, QWidget*> seen;
+    for (QWidget* widget : focusable(window)) {
+        // The editor inside a spin box speaks for it.
+        if (qobject_cast<QLineEdit*>(widget) &&
+            qobject_cast<QAbstractSpinBox*>(widget->parentWidget()))
+            continue;
+        const QString name = nameOf(widget);
+        const QString what = QString::fromLatin1(widget->metaObject()->className()) +
+                             QLatin1Char(' ') + widget->objectName();
+        if (name.isEmpty())
+            faults.append(what + QStringLiteral(" has no name"));
+        else if (seen.contains(name))
+            faults.append(QStringLiteral("%1 and %2 are both '%3'")
+                              .arg(what, seen[name]->objectName(), name));
+        seen.insert(name, widget);
+    }
+    return faults;
+}
+
+QSet<QAction*> inMenus(const QMenu* menu) {
+    QSet<QAction*> all;
+    for (QAction* action : menu->actions()) {
+        all.insert(action);
+        if (action->menu()) all.unite(inMenus(action->menu()));
+    }
+    return all;
+}
+
+} // namespace
+
+class TestMainWindow : public QObject {
+    Q_OBJECT
+private slots:
+    void initTestCase() { QLocale::setDefault(QLocale::c()); }
+
+    void slidesByMouse() {
+        GuiFixture f;
+        auto* slider = f.find<BudgetSlider>("budgetSlider");
+        QVERIFY(slider && slider->isEnabled());
+        QSignalSpy ticks(&f.workbench, &Workbench::planChanged);
+        const QPoint from(slider->positionOf(3.0), 12);
+        QTest::mousePress(slider, Qt::LeftButton, {}, from);
+        QVERIFY(f.workbench.dragging());
+        const double before = f.workbench.figures().bitsPerWeight;
+        for (int x = 2; x <= 60; x += 2)
+            QTest::mouseMove(slider, from + QPoint(x, 0));
+        QTest::mouseRelease(slider, Qt::LeftButton, {}, from + QPoint(60, 0));
+        QVERIFY(!f.workbench.dragging());
+        QVERIFY(ticks.count() >= 20);
+        QVERIFY(f.workbench.figures().bitsPerWeight > before + 0.1);
+        QCOMPARE(f.workbench.undoStack()->count(), 1);
+        QCOMPARE(f.find<QDoubleSpinBox>("budgetValue")->text(),
+                 QString::number(f.workbench.decision().budget.value, 'f', 2));
+        QTest::keyClick(f.window.get(), Qt::Key_Z, Qt::ControlModifier);
+        QCOMPARE(f.workbench.figures().bitsPerWeight, before);
+    }
+
+    void slidesByKeys() {
+        GuiFixture f;
+        f.workbench.requestBudget({Budget::Kind::Bits, 5.0});
+        f.window->action(QStringLiteral("budgetUp"))->trigger();
+        QCOMPARE(f.workbench.decision().budget.value, 5.05);
+        f.window->action(QStringLiteral("budgetFarDown"))->trigger();
+        QCOMPARE(f.workbench.decision().budget.value, 4.55);
+        auto* slider = f.find<BudgetSlider>("budgetSlider");
+        slider->setFocus();
+        QTest::keyClick(slider, Qt::Key_Right);
+        QCOMPARE(f.workbench.decision().budget.value, 4.56);
+        QTest::keyClick(slider, Qt::Key_Home);
+        QCOMPARE(f.workbench.decision().budget.value, f.workbench.range(Budget::Kind::Bits).first);
+    }
+
+    void impossibleValuesExplainTheNearest() {
+        GuiFixture f;
+        QSignalSpy told(&f.workbench, &Workbench::message);
+        auto* value = f.find<QDoubleSpinBox>("budgetValue");
+        value->setValue(1.0);
+        QCOMPARE(told.count(), 1);
+        QVERIFY(told[0][0].toString().contains(QStringLiteral("nearest possible budget")));
+        QCOMPARE(f.workbench.decision().budget.value, f.workbench.range(Budget::Kind::Bits).first);
+    }
+
+    void changesUnit() {
+        GuiFixture f;
+        QVERIFY(f.settle());
+        auto* unit = f.find<QComboBox>("budgetUnit");
+        for (const auto kind : {Budget::Kind::Size, Budget::Kind::Perplexity, Budget::Kind::Bits}) {
+            unit->setCurrentIndex(unit->findData(int(kind)));
+            emit unit->activated(unit->currentIndex());
+            QCOMPARE(f.workbench.decision().budget.kind, kind);
+            QVERIFY(f.settle());
+            QVERIFY(std::abs(f.workbench.figures().bitsPerWeight - 3.0) < 0.03);
+        }
+    }
+
+    void layerSelectionGoesRound() {
+        GuiFixture f;
+        auto* heat = f.window->explorePage()->heatMap();
+        emit heat->layerClicked(2, 1); // v of block 1
+        QCOMPARE(f.workbench.model()->entries[size_t(f.workbench.selectedLayer())].name,
+                 std::string("model.layers.1.self_attn.v_proj"));
+        QCOMPARE(f.window->layersPanel()->selectedLayers(), QList<int>{9});
+        QCOMPARE(heat->selected(), std::pair(2, 1));
+        auto* tree = f.window->layersPanel()->tree();
+        tree->setCurrentIndex(tree->model()->index(0, 0, tree->model()->index(2, 0)));
+        QCOMPARE(f.workbench.selectedLayer(), 14);
+        QCOMPARE(heat->selected(), std::pair(0, 2));
+    }
+
+    void filtersLayers() {
+        GuiFixture f;
+        f.window->action(QStringLiteral("filter"))->trigger();
+        auto* line = f.find<QLineEdit>("layersFilter");
+        QCOMPARE(QApplication::focusWidget(), line);
+        QTest::keyClicks(line, QStringLiteral("kind:v"));
+        QCOMPARE(f.window->layersPanel()->tree()->model()->rowCount(
+                     f.window->layersPanel()->tree()->model()->index(0, 0)),
+                 1);
+    }
+
+    void pinsThroughTheDialog() {
+        GuiFixture f;
+        f.workbench.selectLayer(3);
+        f.workbench.selectChannels({{5, 9}});
+        QDialog* dialog = f.window->makeDialog(QStringLiteral("pin"));
+        auto* choice = dialog->findChild<QComboBox*>(QStringLiteral("pinChoice"));
+        choice->setCurrentIndex(choice->findData(QStringLiteral("16")));
+        dialog->accept();
+        QCOMPARE(f.workbench.decision().pins.size(), size_t(1));
+        for (int k = 5; k <= 9; ++k)
+            QCOMPARE(f.workbench.model()->menu[f.workbench.plan().points(3)[size_t(k)]].bits, 16);
+        QCOMPARE(f.window->planPanel()->pins()->rowCount(), 1);
+        delete dialog;
+
+        dialog = f.window->makeDialog(QStringLiteral("pin"));
+        auto* scope = dialog->findChild<QComboBox*>(QStringLiteral("pinScope"));
+        scope->setCurrentIndex(scope->count() - 1); // a pattern
+        auto* pattern = dialog->findChild<QLineEdit*>(QStringLiteral("pinPattern"));
+        pattern->setText(QStringLiteral("no such layer"));
+        dialog->accept();
+        QCOMPARE(f.workbench.decision().pins.size(), size_t(1));
+        pattern->setText(QStringLiteral("up_proj[0-3]"));
+        dialog->accept();
+        QCOMPARE(f.workbench.decision().pins.size(), size_t(2));
+        delete dialog;
+    }
+
+    void presetBoxFollows() {
+        GuiFixture f;
+        auto* box = f.find<QComboBox>("presetBox");
+        QCOMPARE(box->currentText(), QStringLiteral("Balanced"));
+        box->setCurrentIndex(box->findText(QStringLiteral("Careful")));
+        emit box->activated(box->currentIndex());
+        QCOMPARE(f.workbench.decision().budget.value, 4.0);
+        f.window->action(QStringLiteral("budgetUp"))->trigger();
+        QCOMPARE(box->currentText(), QStringLiteral("Careful, edited"));
+    }
+
+    /// Dropping opens; what cannot be opened says why, and the window stays usable.
+    void dropsAndFailures() {
+        GuiFixture f(nullptr);
+        QTemporaryDir empty;
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(empty.path())});
+        QDragEnterEvent enter(QPoint(400, 400), Qt::CopyAction, &data, Qt::LeftButton,
+                              Qt::NoModifier);
+        QApplication::sendEvent(f.window.get(), &enter);
+        QVERIFY(enter.isAccepted());
+        QDropEvent drop(QPointF(400, 400), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(f.window.get(), &drop);
+        QCOMPARE(f.workbench.phase(), Workbench::Phase::Opening);
+        QTRY_COMPARE(f.workbench.phase(), Workbench::Phase::Failed);
+        QVERIFY(f.workbench.error().what.contains(QStringLiteral("config.json")));
+        auto* problem = f.find<QLabel>("welcomeProblem");
+        QVERIFY(problem->isVisible());
+        QVERIFY(problem->text().contains(QStringLiteral("config.json")));
+        f.workbench.setModel(SyntheticModel::make(2, 16, 32));
+        QVERIFY(f.window->explorePage()->isVisible());
+    }
+
+    void opensTheRealSample() {
+        const QString sample =
+            QStringLiteral(BITLOOM_SOURCE_DIR "/resources/models/bitloom-tales-4m");
+        GuiFixture f(nullptr);
+        QElapsedTimer clock;
+        clock.start();
+        f.window->openModel(sample);
+        QTRY_COMPARE_WITH_TIMEOUT(f.workbench.phase(), Workbench::Phase::Ready, 10'000);
+        QVERIFY(f.settle());
+        QVERIFY(f.workbench.figures().sizeExact);
+        const int64_t exact = f.workbench.figures().size.totalBytes;
+        f.workbench.requestBudget({Budget::Kind::Bits, 3.7});
+        QVERIFY(!f.workbench.figures().sizeExact);
+        const int64_t guess = f.workbench.figures().size.totalBytes;
+        QVERIFY(guess > exact);
+        QVERIFY(f.settle());
+        // The guess during a drag misses headers and recipe only.
+        QVERIFY(std::abs(f.workbench.figures().size.totalBytes - guess) < 200'000);
+        QCOMPARE(f.workbench.figures().size.linearBytes, f.workbench.plan().sizes().linearBytes);
+        QCOMPARE(f.workbench.figures().size.codes, f.workbench.plan().sizes().codes);
+        QCOMPARE(f.workbench.figures().size.padding, f.workbench.plan().sizes().padding);
+    }
+
+    void closesAndOpensAgain() {
+        GuiFixture f;
+        f.workbench.requestBudget({Budget::Kind::Bits, 4});
+        f.window->action(QStringLiteral("close"))->trigger();
+        QVERIFY(!f.workbench.hasModel());
+        QVERIFY(f.window->dock(QStringLiteral("plan"))->isHidden());
+        QVERIFY(!f.find<QWidget>("budgetSlider")->isEnabled());
+        f.workbench.setModel(SyntheticModel::make(2, 16, 32));
+        QVERIFY(f.window->dock(QStringLiteral("plan"))->isVisible());
+        QCOMPARE(f.workbench.undoStack()->count(), 0);
+    }
+
+    void shortcutsAreUniqueAndInMenus() {
+        GuiFixture f;
+        QSet<QAction*> menus;
+        for (QAction* top : f.window->menuBar()->actions())
+            menus.unite(inMenus(top->menu()));
+        QHash<QKeySequence, QString> seen;
+        for (QAction* action : f.window->findChildren<QAction*>()) {
+            for (const QKeySequence& key : action->shortcuts()) {
+                QVERIFY2(!seen.contains(key),
+                         qPrintable(QStringLiteral("%1: %2 and %3")
+                                        .arg(key.toString(), action->objectName(), seen[key])));
+                seen.insert(key, action->objectName());
+                QVERIFY2(menus.contains(action), qPrintable(action->objectName()));
+            }
+        }
+        for (const char* wanted : {"Ctrl+O", "Ctrl+R", "Ctrl+E", "Ctrl+S", "Ctrl+Z", "Ctrl+Shift+Z",
+                                   "[",      "]",      "{",      "}",      "P",      "U",
+                                   "Ctrl+L", "Ctrl+M", "Esc",    "Ctrl+1", "Ctrl+T", "F2",
+                                   "F5",     "F11",    "Ctrl+,", "F1"})
+            QVERIFY2(seen.contains(QKeySequence(QString::fromLatin1(wanted))), wanted);
+    }
+
+    void everythingHasAName() {
+        GuiFixture f;
+        f.workbench.addPin(Pin::parse("v_proj=8"));
+        for (const char* id : {"pareto", "jobs", "log"}) {
+            f.window->dock(QString::fromLatin1(id))->raise();
+            QTest::qWait(10);
+            QCOMPARE(namelessOrTwice(*f.window).join(QLatin1Char('\n')), QString());
+        }
+        for (const char* id : {"preferences", "pin", "analyze", "model", "why", "guide"}) {
+            QDialog* dialog = f.window->makeDialog(QString::fromLatin1(id));
+            QVERIFY2(dialog, id);
+            dialog->show();
+            QCOMPARE(namelessOrTwice(*dialog).join(QLatin1Char('\n')), QString());
+            delete dialog;
+        }
+    }
+
+    void welcomeHasNames() {
+        GuiFixture f(nullptr);
+        f.settings.addRecentModel(QStringLiteral("/nowhere/a"));
+        f.settings.addRecentModel(QStringLiteral("/nowhere/b"));
+        QCOMPARE(namelessOrTwice(*f.window).join(QLatin1Char('\n')), QString());
+    }
+
+    /// Tab visits every visible, enabled widget that takes it, and comes round.
+    void tabOrderIsACycle() {
+        GuiFixture f;
+        QSet<QWidget*> reached;
+        QWidget* at = f.window.get();
+        for (int i = 0; i < 2000; ++i) {
+            at = at->nextInFocusChain();
+            if (at == f.window.get()) break;
+            reached.insert(at);
+        }
+        QCOMPARE(at, static_cast<QWidget*>(f.window.get()));
+        for (QWidget* widget : focusable(*f.window))
+            QVERIFY2(reached.contains(widget), qPrintable(widget->objectName()));
+    }
+
+    void layoutIsKeptAndReset() {
+        GuiFixture f;
+        f.window->dock(QStringLiteral("layers"))->hide();
+        f.window->close();
+        {
+            MainWindow again(f.workbench, f.log, {});
+            again.resize(1440, 900);
+            again.show();
+            QVERIFY(again.dock(QStringLiteral("layers"))->isHidden());
+            again.resetLayout();
+            QVERIFY(again.dock(QStringLiteral("layers"))->isVisible());
+        }
+    }
+};
+
+QTEST_MAIN(TestMainWindow)
+#include "tst_main_window.moc"
