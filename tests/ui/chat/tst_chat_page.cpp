@@ -16,11 +16,13 @@
 #include <QAccessible>
 #include <QComboBox>
 #include <QDragEnterEvent>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QMimeData>
 #include <QPlainTextEdit>
 #include <QScrollBar>
 #include <QSet>
+#include <QVBoxLayout>
 
 using namespace bitloom;
 using namespace bitloom::ui;
