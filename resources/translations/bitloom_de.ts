@@ -1485,12 +1485,12 @@
         <translation>etwa %1, wenn es so schnell geht wie der letzte Export hier</translation>
     </message>
     <message>
-        <source>unknown</source>
-        <translation>unbekannt</translation>
-    </message>
-    <message>
         <source>known once it runs: this is the first export here</source>
         <translation>bekannt, sobald er läuft: Dies ist der erste Export hier</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>unbekannt</translation>
     </message>
 </context>
 <context>
@@ -1576,12 +1576,12 @@
         <translation>hält an</translation>
     </message>
     <message>
-        <source>written</source>
-        <translation>geschrieben</translation>
-    </message>
-    <message>
         <source>tensors</source>
         <translation>Tensoren</translation>
+    </message>
+    <message>
+        <source>written</source>
+        <translation>geschrieben</translation>
     </message>
 </context>
 <context>
@@ -2230,8 +2230,8 @@
         <translation>Niedrigste Stufe des Protokolls</translation>
     </message>
     <message>
-        <source>Log</source>
-        <translation>Log</translation>
+        <source>Lines of the log</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Save the log</source>
@@ -2451,6 +2451,10 @@
     <message>
         <source>Cancelled, it has to be started again.</source>
         <translation>Abgebrochen muss er neu begonnen werden.</translation>
+    </message>
+    <message>
+        <source>Choose a panel</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Close panel %1</source>
@@ -4207,6 +4211,49 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
 </context>
 <context>
+    <name>StudioRooms</name>
+    <message>
+        <source>&amp;Report…</source>
+        <translation>&amp;Bericht…</translation>
+    </message>
+    <message>
+        <source>&amp;Try this plan in chat</source>
+        <translation>Diesen Plan im Chat &amp;ausprobieren</translation>
+    </message>
+    <message>
+        <source>Chat</source>
+        <translation>Chat</translation>
+    </message>
+    <message>
+        <source>Compare</source>
+        <translation>Vergleichen</translation>
+    </message>
+    <message>
+        <source>Export</source>
+        <translation>Exportieren</translation>
+    </message>
+    <message>
+        <source>Exported to %1</source>
+        <translation>Exportiert nach %1</translation>
+    </message>
+    <message>
+        <source>Measure &amp;with…</source>
+        <translation>Messen &amp;mit…</translation>
+    </message>
+    <message>
+        <source>Pins are being applied. Export when they are.</source>
+        <translation>Pins werden gerade angewandt. Exportieren Sie danach.</translation>
+    </message>
+    <message>
+        <source>Sampling</source>
+        <translation>Sampling</translation>
+    </message>
+    <message>
+        <source>Token</source>
+        <translation>Token</translation>
+    </message>
+</context>
+<context>
     <name>Subject</name>
     <message>
         <source>%1 bits</source>
@@ -4631,49 +4678,6 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>The last session did not end properly.</source>
         <translation>Die letzte Sitzung wurde nicht ordentlich beendet.</translation>
-    </message>
-</context>
-<context>
-    <name>StudioRooms</name>
-    <message>
-        <source>&amp;Report…</source>
-        <translation>&amp;Bericht…</translation>
-    </message>
-    <message>
-        <source>&amp;Try this plan in chat</source>
-        <translation>Diesen Plan im Chat &amp;ausprobieren</translation>
-    </message>
-    <message>
-        <source>Chat</source>
-        <translation>Chat</translation>
-    </message>
-    <message>
-        <source>Compare</source>
-        <translation>Vergleichen</translation>
-    </message>
-    <message>
-        <source>Export</source>
-        <translation>Exportieren</translation>
-    </message>
-    <message>
-        <source>Exported to %1</source>
-        <translation>Exportiert nach %1</translation>
-    </message>
-    <message>
-        <source>Measure &amp;with…</source>
-        <translation>Messen &amp;mit…</translation>
-    </message>
-    <message>
-        <source>Pins are being applied. Export when they are.</source>
-        <translation>Pins werden gerade angewandt. Exportieren Sie danach.</translation>
-    </message>
-    <message>
-        <source>Sampling</source>
-        <translation>Sampling</translation>
-    </message>
-    <message>
-        <source>Token</source>
-        <translation>Token</translation>
     </message>
 </context>
 </TS>
