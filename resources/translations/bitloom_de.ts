@@ -2231,7 +2231,7 @@
     </message>
     <message>
         <source>Lines of the log</source>
-        <translation type="unfinished"></translation>
+        <translation>Zeilen des Protokolls</translation>
     </message>
     <message>
         <source>Save the log</source>
@@ -2454,7 +2454,7 @@
     </message>
     <message>
         <source>Choose a panel</source>
-        <translation type="unfinished"></translation>
+        <translation>Bereich wählen</translation>
     </message>
     <message>
         <source>Close panel %1</source>
