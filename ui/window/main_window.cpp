@@ -96,9 +96,13 @@ MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWid
 }
 
 MainWindow::~MainWindow() {
-    // Views listen to the workbench, which outlives them; nothing may reach them while they go.
+    // Nothing may reach the window's own slots while its parts go.
     m_workbench.disconnect(this);
     m_workbench.jobs().disconnect(this);
+    // Pages and panels first: whatever else belongs to the window, they may still be reading it.
+    delete takeCentralWidget();
+    for (QDockWidget* dock : std::as_const(m_docks))
+        delete dock;
 }
 
 void MainWindow::startEngine() {
