@@ -9,6 +9,7 @@
 #include <QAbstractSpinBox>
 #include <QApplication>
 #include <QComboBox>
+#include <QDialogButtonBox>
 #include <QDockWidget>
 #include <QHeaderView>
 #include <QLineEdit>
@@ -141,6 +142,8 @@ int StudioStyle::styleHint(StyleHint hint, const QStyleOption* option, const QWi
         return Qt::AlignLeft;
     case SH_ComboBox_Popup:
         return 0;
+    case SH_DialogButtonLayout: // the main button is the last one
+        return QDialogButtonBox::GnomeLayout;
     case SH_Menu_SloppySubMenus:
         return 1;
     default:

@@ -155,9 +155,10 @@ private:
         const QColor ink = PlotTheme::of(QApplication::palette()).secondary;
         if (palette().color(QPalette::Active, QPalette::WindowText) == ink) return;
         QPalette own; // only this role: all others go on following the application
-        // On panels labels take the role Text instead.
+        // On panels labels take the role Text instead,
         own.setColor(QPalette::WindowText, ink);
         own.setColor(QPalette::Text, ink);
+        own.setColor(QPalette::ButtonText, ink); // and on tool bars
         setPalette(own);
     }
 };

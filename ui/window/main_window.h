@@ -61,6 +61,7 @@ public:
     void addLayout(const ViewLayout& layout);
     void setLayoutId(const QString& id);
     QString layoutId() const { return m_layout; }
+    QStringList layoutIds() const;
     void resetLayout();
     /// What Export… does; until it is set the action is not shown.
     void setExport(std::function<void()> run);

@@ -163,6 +163,13 @@ const MainWindow::ViewLayout* MainWindow::layoutOf(const QString& id) const {
     return nullptr;
 }
 
+QStringList MainWindow::layoutIds() const {
+    QStringList ids;
+    for (const ViewLayout& layout : m_layouts)
+        ids.append(layout.id);
+    return ids;
+}
+
 void MainWindow::setLayoutId(const QString& id) {
     const ViewLayout* layout = layoutOf(id);
     if (!layout) return;
@@ -181,7 +188,7 @@ void MainWindow::applyDocks(const ViewLayout& layout) {
     if (layout.docks.contains(QStringLiteral("layers")) &&
         layout.docks.contains(QStringLiteral("plan")))
         resizeDocks({dock(QStringLiteral("layers")), dock(QStringLiteral("plan"))},
-                    {digit * 37, digit * 43}, Qt::Horizontal);
+                    {digit * 37, digit * 41}, Qt::Horizontal);
     if (layout.docks.contains(QStringLiteral("pareto")))
         resizeDocks({dock(QStringLiteral("pareto"))}, {height() * 26 / 100}, Qt::Vertical);
 }

@@ -13,6 +13,7 @@
 #include "ui/window/explore_page.h"
 #include "ui/window/main_window.h"
 
+#include <QAction>
 #include <QApplication>
 #include <QDialog>
 #include <QDir>
@@ -114,6 +115,25 @@ void shootModel(MainWindow& window, Workbench& workbench, Camera& camera, bool d
         camera.shoot(*dialog, QStringLiteral("dialog-") % QString::fromLatin1(id), dark);
         dialog->close();
     }
+    // Export has a dialog of its own, which its action opens.
+    if (QAction* exporting = window.action(QStringLiteral("export"));
+        exporting && exporting->isVisible() && exporting->isEnabled()) {
+        exporting->trigger();
+        pause(600); // sizes and free space are worked out
+        for (QDialog* dialog : window.findChildren<QDialog*>())
+            if (dialog->isVisible()) {
+                camera.shoot(*dialog, QStringLiteral("dialog-export"), dark);
+                dialog->close();
+            }
+    }
+    const QString layout = window.layoutId();
+    for (const QString& id : window.layoutIds()) {
+        if (id == layout) continue;
+        window.setLayoutId(id);
+        pause(400);
+        camera.shoot(window, id, dark);
+    }
+    window.setLayoutId(layout);
     while (workbench.undoStack()->canUndo())
         workbench.undoStack()->undo();
     workbench.selectChannels({});
