@@ -3,7 +3,8 @@
 
 #include "core/engine/generate.h"
 
-#include "core/engine/detail/resident_model.h"
+#include "core/engine/detail/exact_decoder.h"
+#include "core/engine/runtime/decoder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -12,60 +13,44 @@
 
 namespace bitloom {
 
-using namespace detail;
-
 struct TextModel::State {
-    State(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
-          Arithmetic arithmetic)
-        : model(std::move(weights), compute.memoryOrDefault() / 2, compute.threadsOrDefault(),
-                RopePrecision::Exact, arithmetic == Arithmetic::Fast),
-          cache(size_t(model.weights().config().layers)) {}
-
-    /// Room for `positions` in every layer's cache; grows by doubling.
-    void reserve(int64_t positions) {
-        const ModelConfig& config = model.weights().config();
-        if (positions <= capacity) return;
-        const int64_t grown =
-            std::min(config.maxPositions, std::max<int64_t>({positions, 2 * capacity, 256}));
-        for (KvLayer& layer : cache) {
-            const auto grow = [&](at::Tensor& t) {
-                at::Tensor larger =
-                    at::empty({1, config.kvHeads, grown, config.headDim}, at::kFloat);
-                if (position > 0) larger.narrow(2, 0, position).copy_(t.narrow(2, 0, position));
-                t = larger;
-            };
-            grow(layer.keys);
-            grow(layer.values);
-        }
-        capacity = grown;
+    State(std::shared_ptr<const ModelWeights> given, const ComputeOptions& compute,
+          Arithmetic arithmetic, runtime::KvType kv)
+        : weights(std::move(given)) {
+        const int64_t memory = compute.memoryOrDefault() / 2;
+        if (arithmetic == Arithmetic::Fast)
+            fast.emplace(weights, runtime::DecoderOptions{compute.threadsOrDefault(), memory, kv});
+        else
+            exact.emplace(weights, memory, compute.threadsOrDefault());
     }
 
-    at::Tensor run(std::span<const int32_t> ids, const Progress* progress);
-
-    ResidentModel model;
-    std::vector<KvLayer> cache;
-    int64_t position = 0, capacity = 0;
+    std::shared_ptr<const ModelWeights> weights;
+    std::optional<detail::ExactDecoder> exact; ///< one of the two
+    std::optional<runtime::Decoder> fast;
 };
 
 TextModel::TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
-                     Arithmetic arithmetic)
-    : m_state(std::make_unique<State>(std::move(weights), compute, arithmetic)) {}
+                     Arithmetic arithmetic, runtime::KvType kv)
+    : m_state(std::make_unique<State>(std::move(weights), compute, arithmetic, kv)) {}
 TextModel::~TextModel() = default;
 
-void TextModel::rewind(int64_t position) {
-    if (position < 0 || position > m_state->position)
-        throw Error("the cache holds " + std::to_string(m_state->position) + " tokens, not " +
-                    std::to_string(position));
-    m_state->position = position;
+void TextModel::rewind(int64_t target) {
+    if (target < 0 || target > position())
+        throw Error("the cache holds " + std::to_string(position()) + " tokens, not " +
+                    std::to_string(target));
+    if (m_state->fast)
+        m_state->fast->rewind(target);
+    else
+        m_state->exact->rewind(target);
 }
 int64_t TextModel::position() const {
-    return m_state->position;
+    return m_state->fast ? m_state->fast->position() : m_state->exact->position();
 }
 int64_t TextModel::maxPositions() const {
     return config().maxPositions;
 }
 const ModelConfig& TextModel::config() const {
-    return m_state->model.weights().config();
+    return m_state->weights->config();
 }
 void TextModel::load(Progress& progress) {
     if (!resident()) return;
@@ -74,69 +59,37 @@ void TextModel::load(Progress& progress) {
         progress.check();
         progress.report(double(b) / double(blocks),
                         "loading block " + std::to_string(b + 1) + " of " + std::to_string(blocks));
-        m_state->model.block(b, 1);
+        if (m_state->fast)
+            m_state->fast->loadBlock(b);
+        else
+            m_state->exact->loadBlock(b);
     }
 }
 bool TextModel::resident() const {
-    return m_state->model.resident();
+    return m_state->fast ? m_state->fast->resident() : m_state->exact->resident();
 }
 int64_t TextModel::memoryBytes() const {
-    const ModelConfig& c = config();
-    const int64_t perPosition = 2 * c.kvHeads * c.headDim * c.layers * int64_t(sizeof(float));
-    const int64_t weights =
-        resident() ? m_state->model.bytes() : c.vocab * c.hidden * int64_t(sizeof(float));
-    return weights + m_state->capacity * perPosition;
+    return m_state->fast ? m_state->fast->memoryBytes() : m_state->exact->memoryBytes();
+}
+int64_t TextModel::weightBytes() const {
+    return m_state->fast ? m_state->fast->weightBytes() : m_state->exact->weightBytes();
 }
 int64_t TextModel::promptPiece() const {
     if (!resident()) return maxPositions();
-    return m_state->model.panels() ? 512 : 64;
+    return m_state->fast ? 512 : 64;
 }
 int64_t TextModel::residentBytes(const ModelWeights& weights, Arithmetic arithmetic) {
-    return ResidentModel::bytesOf(weights, arithmetic == Arithmetic::Fast &&
-                                               ResidentModel::hasPanels(weights));
-}
-
-/// Normed hidden states [n, D] of `ids` behind what the cache holds.
-at::Tensor TextModel::State::run(std::span<const int32_t> ids, const Progress* progress) {
-    const ModelConfig& config = model.weights().config();
-    const int64_t n = int64_t(ids.size());
-    if (n == 0) throw Error("nothing to run: the prompt is empty");
-    if (position + n > config.maxPositions)
-        throw Error("the model's context of " + std::to_string(config.maxPositions) +
-                        " tokens is full",
-                    "Use a shorter prompt.");
-    reserve(position + n);
-    const Transformer& transformer = model.transformer();
-    at::Tensor hidden = transformer.embed(model.weights(), ids, 1);
-    for (int64_t b = 0; b < config.layers; ++b) {
-        if (progress) progress->check();
-        hidden =
-            transformer.block(model.block(b, n), hidden, b, nullptr, &cache[size_t(b)], position);
-    }
-    position += n;
-    return hidden[0];
+    return arithmetic == Arithmetic::Fast ? runtime::Decoder::ownBytes(weights)
+                                          : detail::ResidentModel::bytesOf(weights);
 }
 
 std::vector<float> TextModel::advance(std::span<const int32_t> ids, const Progress* progress) {
-    at::NoGradGuard noGrad;
-    State& s = *m_state;
-    const at::Tensor hidden = s.run(ids, progress);
-    const at::Tensor last =
-        s.model.transformer()
-            .norm(hidden.narrow(0, hidden.size(0) - 1, 1).unsqueeze(0), s.model.head().finalNorm)
-            .view({-1});
-    const at::Tensor logits = at::mv(s.model.head().head, last);
-    return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
+    return m_state->fast ? m_state->fast->run(ids, false, progress)
+                         : m_state->exact->run(ids, false, progress);
 }
-
 std::vector<float> TextModel::advanceAll(std::span<const int32_t> ids, const Progress* progress) {
-    at::NoGradGuard noGrad;
-    State& s = *m_state;
-    const at::Tensor hidden = s.run(ids, progress);
-    const at::Tensor normed =
-        s.model.transformer().norm(hidden.unsqueeze(0), s.model.head().finalNorm)[0];
-    const at::Tensor logits = at::mm(normed, s.model.head().head.t());
-    return {logits.data_ptr<float>(), logits.data_ptr<float>() + logits.numel()};
+    return m_state->fast ? m_state->fast->run(ids, true, progress)
+                         : m_state->exact->run(ids, true, progress);
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include "core/base/progress.h"
 #include "core/engine/compute.h"
 #include "core/engine/model_weights.h"
+#include "core/engine/runtime/kv_cache.h"
 #include "core/engine/sampler.h"
 #include "core/text/tokenizer.h"
 
@@ -45,19 +46,20 @@ struct Generation {
     double promptSeconds = 0, generateSeconds = 0;
 };
 
-/// How quantized layers are multiplied while tokens come one by one.
+/// How a model runs.
 enum class Arithmetic {
-    Exact, ///< dequantized, in float32
-    Fast,  ///< from their codes, with rounded activations (kernels/column_panels.h)
+    Exact, ///< the reference: everything dequantized to float32, float32 KV cache
+    Fast,  ///< core/engine/runtime: at the bits stored, activations rounded to 15 bits
 };
 
-/// A model ready to generate: weights resident where memory allows (else read block by block per
-/// token), as float32 or, with Fast, at the bits they are stored in; and a KV cache for one
-/// conversation. One thread at a time.
+/// A model ready to generate, with a KV cache for one conversation. Exact keeps weights as float32
+/// where memory allows, else reads them block by block per token; Fast keeps what it had to unpack
+/// and reads the rest where it lies in the file. One thread at a time.
 class TextModel {
 public:
+    /// `kv`: of Fast.
     TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
-              Arithmetic arithmetic = Arithmetic::Exact);
+              Arithmetic arithmetic = Arithmetic::Exact, runtime::KvType kv = runtime::KvType::F16);
     ~TextModel();
 
     /// Runs `ids` through the model behind what the cache holds; gives the last position's logits
@@ -76,7 +78,8 @@ public:
     /// memory. Throws Error(Cancelled); what is read until then is kept.
     void load(Progress& progress);
     bool resident() const;       ///< weights stay in memory
-    int64_t memoryBytes() const; ///< held now: weights and cache
+    int64_t memoryBytes() const; ///< held now: weights and cache, without mapped files
+    int64_t weightBytes() const; ///< that a token reads; of what is loaded
     /// Tokens of a prompt that are best run at once. Between two such pieces, and up to the last
     /// whole one, a cache can be used again with the same results to the bit. Small where weights
     /// are ready, so that a wish to stop is heard soon; large where they must be made anew.

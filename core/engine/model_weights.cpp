@@ -13,6 +13,30 @@ namespace bitloom {
 
 namespace {
 
+/// Nothing for a dtype that the products do not know.
+std::optional<StoredRows> rowsOf(const TensorInfo& info, std::span<const std::byte> bytes,
+                                 std::shared_ptr<const void> owner) {
+    if (info.shape.size() != 2) return std::nullopt;
+    kernels::RowMatrix matrix{bytes.data(), kernels::RowType::F32, info.shape[0], info.shape[1],
+                              info.shape[1]};
+    switch (info.dtype) {
+    case DType::F32:
+        break;
+    case DType::F16:
+        matrix.type = kernels::RowType::F16;
+        break;
+    case DType::BF16:
+        matrix.type = kernels::RowType::BF16;
+        break;
+    case DType::I8:
+        matrix.type = kernels::RowType::I8;
+        break;
+    default:
+        return std::nullopt;
+    }
+    return StoredRows{matrix, {}, std::move(owner)};
+}
+
 class SourceWeights final : public ModelWeights {
 public:
     explicit SourceWeights(std::shared_ptr<const Checkpoint> checkpoint)
@@ -23,6 +47,10 @@ public:
     const std::filesystem::path& folder() const override { return m_checkpoint->folder(); }
     void readLinear(std::string_view linear, std::span<float> out, int) const override {
         m_checkpoint->readFloat(std::string(linear) + ".weight", out);
+    }
+    std::optional<StoredRows> storedRows(std::string_view name) const override {
+        const Checkpoint::Tensor& tensor = m_checkpoint->require(name);
+        return rowsOf(tensor.info, tensor.bytes(), m_checkpoint);
     }
     bool hasTensor(std::string_view name) const override { return m_checkpoint->find(name); }
     void readTensor(std::string_view name, std::span<float> out) const override {
@@ -52,6 +80,13 @@ public:
     std::optional<ColumnWeights> columns(std::string_view linear) const override {
         if (m_checkpoint->layoutOf(linear) != LayerLayout::Column) return std::nullopt;
         return m_checkpoint->column(linear);
+    }
+    std::optional<StoredRows> storedRows(std::string_view name) const override {
+        if (!m_checkpoint->hasTensor(name)) return std::nullopt; // a quantized layer
+        const QuantizedCheckpoint::Stored stored = m_checkpoint->stored(name);
+        std::optional<StoredRows> rows = rowsOf(stored.info, stored.bytes, m_checkpoint);
+        if (rows) rows->rowScale = stored.rowScale;
+        return rows;
     }
     bool hasTensor(std::string_view name) const override { return m_checkpoint->hasTensor(name); }
     void readTensor(std::string_view name, std::span<float> out) const override {
@@ -122,6 +157,14 @@ public:
         if (found == m_linears.end()) return m_base->columns(linear);
         const auto* columns = std::get_if<ColumnWeights>(&found->second);
         return columns ? std::optional(*columns) : std::nullopt;
+    }
+    std::optional<StoredRows> storedRows(std::string_view name) const override {
+        constexpr std::string_view suffix = ".weight";
+        if (m_tensors.contains(name) ||
+            (name.ends_with(suffix) &&
+             m_linears.contains(name.substr(0, name.size() - suffix.size()))))
+            return std::nullopt;
+        return m_base->storedRows(name);
     }
     bool hasTensor(std::string_view name) const override {
         return m_tensors.contains(name) || m_base->hasTensor(name);

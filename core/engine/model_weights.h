@@ -5,6 +5,7 @@
 #include "core/format/checkpoint_reader.h"
 #include "core/format/column_weights.h"
 #include "core/model/checkpoint.h"
+#include "kernels/dense_rows.h"
 
 #include <map>
 #include <memory>
@@ -13,8 +14,16 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace bitloom {
+
+/// A matrix as it lies in the checkpoint's mapped file, for products that read it there.
+struct StoredRows {
+    kernels::RowMatrix matrix;
+    std::vector<float> rowScale;       ///< [rows] for I8, else empty
+    std::shared_ptr<const void> owner; ///< keeps the file mapped
+};
 
 /// Where a forward pass takes its weights from, as float32: a Hugging Face checkpoint, a Bitloom
 /// checkpoint, or one of them with some layers replaced in memory. Immutable; safe to share.
@@ -28,6 +37,9 @@ public:
     virtual void readLinear(std::string_view linear, std::span<float> out, int threads) const = 0;
     /// The same with its codes, where it is stored in layout `column`.
     virtual std::optional<ColumnWeights> columns(std::string_view) const { return std::nullopt; }
+    /// A matrix (linear, embedding or head) that is stored as plain rows, by tensor name; nothing
+    /// for another dtype. Its values are not checked: they may be infinite or not numbers.
+    virtual std::optional<StoredRows> storedRows(std::string_view) const { return std::nullopt; }
     /// Norms, biases, embedding, head: by tensor name.
     virtual bool hasTensor(std::string_view name) const = 0;
     virtual void readTensor(std::string_view name, std::span<float> out) const = 0;

@@ -421,6 +421,21 @@ void QuantizedCheckpoint::readFloatRows(std::string_view name, int64_t rowBegin,
     readRows(name, rowBegin, cols, out);
 }
 
+QuantizedCheckpoint::Stored QuantizedCheckpoint::stored(std::string_view name) const {
+    const auto& [file, info] = require(name);
+    Stored out{info, m_files[file]->data(info), {}};
+    if (!isRows8(name)) return out;
+    const auto& [scaleFile, scaleInfo] = require(rowScaleName(name));
+    const auto scales = m_files[scaleFile]->data(scaleInfo);
+    out.rowScale.resize(scales.size() / 2);
+    for (size_t n = 0; n < out.rowScale.size(); ++n) {
+        uint16_t bits;
+        std::memcpy(&bits, scales.data() + 2 * n, 2);
+        out.rowScale[n] = kernels::halfToFloat(bits);
+    }
+    return out;
+}
+
 void QuantizedCheckpoint::readRows(std::string_view name, int64_t rowBegin, int64_t cols,
                                    std::span<float> out) const {
     const auto& [file, info] = require(name);

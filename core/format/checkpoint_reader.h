@@ -5,7 +5,10 @@
 #include "core/base/progress.h"
 #include "core/format/layout.h"
 
+#include <cstddef>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,6 +40,14 @@ public:
     std::vector<int64_t> shapeOf(std::string_view name) const;
     void readFloat(std::string_view name, std::span<float> out) const;
     void readFloatRows(std::string_view name, int64_t rowBegin, std::span<float> out) const;
+
+    /// A tensor's bytes in the mapped file. rows8 brings its scales [rows]; no other scales.
+    struct Stored {
+        TensorInfo info;
+        std::span<const std::byte> bytes;
+        std::vector<float> rowScale;
+    };
+    Stored stored(std::string_view name) const;
 
     const SizeParts& parts() const { return m_parts; } ///< from the files themselves
     int64_t folderBytes() const;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace bitloom {
 
@@ -66,6 +67,10 @@ void PanelWeights::place(const ColumnWeights& weights) {
         while (columns.size() % size_t(kernels::panelColumnUnit))
             columns.push_back(-1);
         m_segments.push_back({PanelKind(kind), int64_t(columns.size())});
+        for (size_t at = 0; at < columns.size(); at += size_t(kernels::panelBlock)) {
+            m_blockBegin.push_back(int64_t(m_places.size() + at));
+            m_blockKind.push_back(PanelKind(kind));
+        }
         const int entries = kernels::panelEntries(PanelKind(kind));
         for (const int64_t k : columns) {
             Place p{k};
@@ -97,6 +102,7 @@ void PanelWeights::place(const ColumnWeights& weights) {
             m_tables.insert(m_tables.end(), table.begin(), table.end());
         }
     }
+    m_blockBegin.push_back(int64_t(m_places.size()));
     m_tables.resize(m_tables.size() + 64); // kernels read whole registers
 }
 
@@ -176,35 +182,56 @@ int64_t PanelWeights::bytes() const {
     return bytes;
 }
 
-void PanelWeights::prepare(std::span<const float> x, Input& input) const {
+void PanelWeights::begin(std::span<const float> x, Input& input) const {
     input.x.assign(x.begin(), x.end());
     input.stored.resize(m_places.size());
     input.high.resize(m_places.size());
     input.low.resize(m_places.size());
-    const size_t blocks = size_t(kernels::blockCount(m_segments));
-    input.scale.resize(blocks);
-    input.start.resize(blocks);
-    input.sum.resize(blocks);
-    double bias = 0;
-    for (size_t i = 0; i < m_places.size(); ++i) {
-        const Place& p = m_places[i];
-        const float value = p.column < 0 ? 0.f : x[size_t(p.column)];
-        input.stored[i] = p.scale * value;
-        bias += double(p.remainder) * double(value);
+    const auto count = size_t(blocks());
+    input.scale.resize(count);
+    input.start.resize(count);
+    input.sum.resize(count);
+    input.bias.resize(count);
+}
+
+void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) const {
+    for (int64_t b = first; b < last; ++b) {
+        const auto begin = size_t(m_blockBegin[size_t(b)]),
+                   end = size_t(m_blockBegin[size_t(b) + 1]);
+        double bias = 0;
+        for (size_t i = begin; i < end; ++i) {
+            const Place& p = m_places[i];
+            const float value = p.column < 0 ? 0.f : input.x[size_t(p.column)];
+            input.stored[i] = p.scale * value;
+            bias += double(p.remainder) * double(value);
+        }
+        input.bias[size_t(b)] = bias;
+        // One block is a segment of its own: blocks do not see each other.
+        const PanelSegment block{m_blockKind[size_t(b)], int64_t(end - begin)};
+        const auto part = [&](auto& values) {
+            return std::span(values).subspan(begin, end - begin);
+        };
+        const auto one = [&](auto& values) { return std::span(values).subspan(size_t(b), 1); };
+        kernels::roundPanelInput({&block, 1}, std::span(m_offsets).subspan(begin, end - begin),
+                                 part(input.stored), part(input.high), part(input.low),
+                                 one(input.scale), one(input.start), one(input.sum));
     }
-    input.bias = float(bias);
-    kernels::roundPanelInput(m_segments, m_offsets, input.stored, input.high, input.low,
-                             input.scale, input.start, input.sum);
+}
+
+void PanelWeights::prepare(std::span<const float> x, Input& input) const {
+    begin(x, input);
+    prepareBlocks(0, blocks(), input);
 }
 
 void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, std::span<float> y,
                             const kernels::PanelKernels& kernels) const {
     const kernels::PanelInput quantized{input.high, input.low, input.scale, input.start, input.sum};
     float sums[kernels::panelRows];
+    const auto bias = float(std::accumulate(input.bias.begin(), input.bias.end(), 0.0));
     for (int64_t panel = first; panel < last; ++panel) {
         const int64_t begin = panel * kernels::panelRows;
         const int64_t rows = std::min<int64_t>(m_rows - begin, kernels::panelRows);
-        std::fill(sums, sums + kernels::panelRows, input.bias);
+        std::fill(sums, sums + kernels::panelRows, bias);
         kernels.matvec(m_segments, m_panels[size_t(panel)].data(), m_tables.data(), quantized,
                        paddedRows(panel), sums);
         for (size_t r = 0; r < m_rawColumns.size(); ++r) {

@@ -39,10 +39,15 @@ public:
         std::vector<int8_t> high, low;
         std::vector<float> scale;
         std::vector<int32_t> start, sum;
-        float bias = 0; ///< of all rows
+        std::vector<double> bias; ///< [blocks], of all rows
     };
     /// `x` [K] in source order.
     void prepare(std::span<const float> x, Input& input) const;
+    /// The same in parts, which may run side by side after one call of `begin`: activation blocks
+    /// [first, last) of blocks().
+    void begin(std::span<const float> x, Input& input) const;
+    void prepareBlocks(int64_t first, int64_t last, Input& input) const;
+    int64_t blocks() const { return int64_t(m_blockBegin.size()) - 1; }
 
     /// y [rows] for the rows of panels [first, last); the rest of `y` stays. `kernels`: which
     /// version, by default the fastest.
@@ -62,8 +67,10 @@ private:
 
     int64_t m_rows = 0, m_cols = 0;
     std::vector<kernels::PanelSegment> m_segments;
-    std::vector<Place> m_places;    ///< stored order, padding included
-    std::vector<int16_t> m_offsets; ///< the same
+    std::vector<Place> m_places;                 ///< stored order, padding included
+    std::vector<int16_t> m_offsets;              ///< the same
+    std::vector<int64_t> m_blockBegin;           ///< [blocks + 1], places
+    std::vector<kernels::PanelKind> m_blockKind; ///< [blocks]
     std::vector<uint8_t> m_tables;
     std::vector<std::vector<uint8_t>> m_panels;
     DType m_rawDtype = DType::F16;

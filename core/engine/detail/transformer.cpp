@@ -3,44 +3,17 @@
 
 #include "core/engine/detail/transformer.h"
 
-#include "core/engine/detail/panel_product.h"
-
 #include "core/base/error.h"
+#include "core/model/rope.h"
 
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
 
-#include <cmath>
-#include <numbers>
+#include <vector>
 
 namespace bitloom::detail {
 
 namespace {
-
-/// Inverse frequencies with the scaling of the config, in float32 as the reference computes them.
-at::Tensor inverseFrequencies(const ModelConfig& config) {
-    const int64_t half = config.headDim / 2;
-    at::Tensor exponent = at::arange(0, config.headDim, 2, at::kFloat) / double(config.headDim);
-    at::Tensor frequency = 1.0 / at::pow(at::Scalar(config.ropeTheta), exponent);
-    const RopeScaling& scaling = config.ropeScaling;
-    if (scaling.kind == RopeScalingKind::Linear) return frequency / scaling.factor;
-    if (scaling.kind == RopeScalingKind::Llama3) {
-        const double low = double(scaling.originalMaxPositions) / scaling.lowFreqFactor;
-        const double high = double(scaling.originalMaxPositions) / scaling.highFreqFactor;
-        float* f = frequency.data_ptr<float>();
-        for (int64_t i = 0; i < half; ++i) {
-            const double wavelength = 2 * std::numbers::pi / double(f[i]);
-            if (wavelength > low) {
-                f[i] = float(double(f[i]) / scaling.factor);
-            } else if (wavelength > high) {
-                const double smooth =
-                    (double(scaling.originalMaxPositions) / wavelength - scaling.lowFreqFactor) /
-                    (scaling.highFreqFactor - scaling.lowFreqFactor);
-                f[i] = float((1 - smooth) * double(f[i]) / scaling.factor + smooth * double(f[i]));
-            }
-        }
-    }
-    return frequency;
-}
 
 at::Tensor activate(const at::Tensor& x, Activation activation) {
     switch (activation) {
@@ -69,7 +42,9 @@ Transformer::Transformer(const ModelConfig& config, const Catalogue& catalogue,
     : m_config(config), m_catalogue(catalogue) {
     at::NoGradGuard noGrad;
     const at::Tensor positions = at::arange(config.maxPositions, at::kFloat);
-    at::Tensor frequencies = inverseFrequencies(config);
+    std::vector<float> inverse = inverseFrequencies(config);
+    at::Tensor frequencies =
+        at::from_blob(inverse.data(), {int64_t(inverse.size())}, at::kFloat).clone();
     if (precision == RopePrecision::Stored && config.dtype == "float16")
         frequencies = frequencies.to(at::kHalf).to(at::kFloat);
     if (precision == RopePrecision::Stored && config.dtype == "bfloat16")
@@ -148,14 +123,8 @@ at::Tensor Transformer::block(const BlockWeights& w, const at::Tensor& hidden, i
     };
     const auto linear = [&](LinearRole role, const at::Tensor& x) {
         const size_t i = index(role);
-        at::Tensor y;
-        if (w.panels[i]) {
-            y = panelProduct(*w.panels[i], x);
-            if (w.bias[i].defined()) y += w.bias[i];
-        } else {
-            y = w.bias[i].defined() ? at::linear(x, w.weight[i], w.bias[i])
-                                    : at::linear(x, w.weight[i]);
-        }
+        const at::Tensor y = w.bias[i].defined() ? at::linear(x, w.weight[i], w.bias[i])
+                                                 : at::linear(x, w.weight[i]);
         if (trace) trace->linearOut[i] = y;
         return y;
     };
@@ -196,9 +165,7 @@ at::Tensor loadLinear(const ModelWeights& weights, const LinearInfo& linear, int
     return out;
 }
 
-namespace {
-
-BlockWeights load(const ModelWeights& weights, int64_t block, int threads, bool asPanels) {
+BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads) {
     const Catalogue& catalogue = weights.catalogue();
     const ModelConfig& config = weights.config();
     const std::string prefix = catalogue.block(block);
@@ -212,26 +179,10 @@ BlockWeights load(const ModelWeights& weights, int64_t block, int threads, bool 
     for (int64_t i : catalogue.linearsOfBlock(block)) {
         const LinearInfo& linear = catalogue.linears[size_t(i)];
         const size_t slot = index(linear.role);
-        std::optional<ColumnWeights> columns;
-        if (asPanels) columns = weights.columns(linear.name);
-        if (columns) {
-            out.panels[slot] = std::make_shared<PanelWeights>(*columns, threads);
-        } else {
-            out.weight[slot] = loadLinear(weights, linear, threads);
-        }
+        out.weight[slot] = loadLinear(weights, linear, threads);
         if (linear.bias) out.bias[slot] = tensorOf(weights, linear.name + ".bias", linear.rows);
     }
     return out;
-}
-
-} // namespace
-
-BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads) {
-    return load(weights, block, threads, false);
-}
-
-BlockWeights loadPanelBlock(const ModelWeights& weights, int64_t block, int threads) {
-    return load(weights, block, threads, true);
 }
 
 HeadWeights loadHead(const ModelWeights& weights) {

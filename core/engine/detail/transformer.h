@@ -4,7 +4,6 @@
 
 #include "core/engine/evaluate.h"
 #include "core/engine/model_weights.h"
-#include "core/format/panel_weights.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -39,12 +38,10 @@ constexpr size_t groupOf(LinearRole role) {
     return 0;
 }
 
-/// Weights of one block as float32 tensors; absent parts are undefined tensors. A linear that has
-/// panels needs no weight: it is multiplied with rounded activations, token by token.
+/// Weights of one block as float32 tensors; absent parts are undefined tensors.
 struct BlockWeights {
     at::Tensor inputNorm, postNorm, queryNorm, keyNorm;
     std::array<at::Tensor, linearRoles> weight, bias;
-    std::array<std::shared_ptr<const PanelWeights>, linearRoles> panels;
 };
 
 /// What a forward pass leaves behind for calibration: the inputs [B, T, K] of the groups and the
@@ -92,8 +89,6 @@ private:
 };
 
 BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads);
-/// The same with panels for every linear that is stored in columns.
-BlockWeights loadPanelBlock(const ModelWeights& weights, int64_t block, int threads);
 /// One linear layer's weight as float32 [N, K].
 at::Tensor loadLinear(const ModelWeights& weights, const LinearInfo& linear, int threads);
 

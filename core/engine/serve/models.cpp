@@ -66,10 +66,7 @@ std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names
         progress.check();
         opened.push_back(weights(name));
         keys.push_back(opened.back()->fingerprint());
-        // Where both ways are the same, one loaded model serves both.
-        if (arithmetic == Arithmetic::Exact &&
-            opened.back()->columns(opened.back()->catalogue().linears.front().name))
-            keys.back() += "#exact";
+        if (arithmetic == Arithmetic::Exact) keys.back() += "#exact";
     }
     // Two streams of one model each need a cache of their own.
     if (keys.size() == 2 && keys[0] == keys[1]) keys[1] += "#2";

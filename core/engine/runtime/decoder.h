@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "core/base/progress.h"
+#include "core/engine/model_weights.h"
+#include "core/engine/runtime/kv_cache.h"
+#include "core/engine/runtime/linear.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bitloom::runtime {
+
+struct DecoderOptions {
+    int threads = 1;
+    int64_t memoryBytes = 0; ///< weights that take more are made anew for every token
+    KvType kv = KvType::F16;
+};
+
+/// A model that continues a text: weights at the bits they are stored with (KERNELS §4), matrices
+/// that share an input multiplied in one go, a KV cache, and a team of threads of its own. The same
+/// code runs quantized and original models, so that their speeds compare.
+///
+/// Norms, attention and activations are float32. A token's logits do not depend on how many tokens
+/// run with it, as long as there are fewer than `manyTokens`.
+/// Thread rule: one thread at a time.
+class Decoder {
+public:
+    Decoder(std::shared_ptr<const ModelWeights> weights, const DecoderOptions& options);
+    ~Decoder();
+
+    /// Runs `ids` behind what the cache holds. Logits of the last position [V], or, `all`, of each
+    /// [n, V]. `progress`, where given, is asked before every block; its Error(Cancelled) leaves
+    /// the cache as it was.
+    std::vector<float> run(std::span<const int32_t> ids, bool all, const Progress* progress);
+    void rewind(int64_t position) { m_position = position; }
+    int64_t position() const { return m_position; }
+
+    void loadBlock(int64_t block); ///< where it stays in memory
+    bool resident() const { return m_resident; }
+    int64_t weightBytes() const; ///< read for one token
+    int64_t memoryBytes() const; ///< held: weights that are not the file's, and the cache
+    /// Weights in memory that are not the file's: what memoryBytes() comes to without a cache.
+    static int64_t ownBytes(const ModelWeights& weights);
+    const ModelWeights& weights() const { return *m_weights; }
+
+private:
+    /// A matrix with the name that ModelWeights knows it by; empty for the head.
+    struct Part {
+        Linear linear;
+        std::string name;
+    };
+    struct Block;
+    struct Buffers;
+    const Block& block(int64_t index);
+    std::unique_ptr<Block> makeBlock(int64_t index);
+    void runBlock(const Block& block, int64_t layer, int64_t count);
+    void attention(const Block& block, int64_t layer, int64_t count);
+    void attendHead(int64_t layer, int64_t head, int64_t first, int64_t count, int64_t past);
+    void norm(const float* x, std::span<const float> weight, float* out, int64_t count) const;
+    void rotate(float* x, int64_t position) const;
+    void product(std::span<const Part* const> parts, const float* x,
+                 std::span<float* const> outputs, int64_t count);
+    void growRope(int64_t positions);
+
+    std::shared_ptr<const ModelWeights> m_weights;
+    DecoderOptions m_options;
+    bool m_resident;
+    Team m_team;
+    std::vector<float> m_frequencies, m_cos, m_sin; ///< cos, sin: [positions, headDim / 2]
+    std::vector<float> m_finalNorm;
+    Part m_head;
+    std::vector<std::unique_ptr<Block>> m_blocks; ///< null until loaded
+    std::unique_ptr<Block> m_passing;             ///< the one in use where none stays
+    KvCache m_cache;
+    int64_t m_position = 0;
+    std::unique_ptr<Buffers> m_buffers;
+};
+
+} // namespace bitloom::runtime
