@@ -13,6 +13,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <numeric>
+#include <vector>
 
 using namespace bitloom;
 
@@ -51,19 +53,26 @@ int main(int argc, char** argv) {
     const auto tokenizer = loadTokenizer(weights->folder());
     const TokenWindows windows =
         windowsFromText(*tokenizer, readTexts({argv[2]}), argv[2], length, count);
-    TextModel exact(weights, compute), fast(weights, compute, Arithmetic::Fast);
-    double sum = 0, difference = 0, squares = 0;
-    for (int64_t w = 0; w < windows.count; ++w) {
-        const std::span ids(windows.ids.data() + w * length, size_t(length));
-        const double a = windowNll(exact, ids), b = windowNll(fast, ids);
-        sum += a;
-        difference += b - a;
-        squares += (b - a) * (b - a);
+    TextModel exact(weights, compute);
+    std::vector<double> reference;
+    for (int64_t w = 0; w < windows.count; ++w)
+        reference.push_back(windowNll(exact, {windows.ids.data() + w * length, size_t(length)}));
+    const double n = double(windows.count);
+    std::printf("%lld windows of %lld tokens: NLL %.4f in float32\n", (long long)windows.count,
+                (long long)length, std::accumulate(reference.begin(), reference.end(), 0.0) / n);
+    for (const auto kv : {runtime::KvType::F32, runtime::KvType::F16, runtime::KvType::Int8}) {
+        TextModel fast(weights, compute, Arithmetic::Fast, kv);
+        double sum = 0, squares = 0;
+        for (int64_t w = 0; w < windows.count; ++w) {
+            const double difference =
+                windowNll(fast, {windows.ids.data() + w * length, size_t(length)}) -
+                reference[size_t(w)];
+            sum += difference;
+            squares += difference * difference;
+        }
+        const double mean = sum / n;
+        std::printf("fast, KV cache %-5s %+.5f ± %.5f\n", runtime::kvTypeName(kv), mean,
+                    std::sqrt(std::max(0.0, squares / n - mean * mean) / n));
     }
-    const double n = double(windows.count), mean = difference / n;
-    std::printf("%lld windows of %lld tokens: NLL %.4f in float32; with rounded activations %+.5f "
-                "± %.5f\n",
-                (long long)windows.count, (long long)length, sum / n, mean,
-                std::sqrt(std::max(0.0, squares / n - mean * mean) / n));
     return 0;
 }
