@@ -54,7 +54,8 @@ void combine(const RowMatrix& m, const RowVectors& x, float* y, int64_t yStride)
     for (int64_t v = 0; v < x.count; ++v)
         for (int64_t r = 0; r < m.rows; ++r)
             for (int64_t c = 0; c < m.cols; ++c)
-                y[v * yStride + c] += x.data[v * x.stride + r] * elementOf(m, r, c);
+                y[v * yStride + c] =
+                    std::fma(x.data[v * x.stride + r], elementOf(m, r, c), y[v * yStride + c]);
 }
 
 double exponentiate(float* x, int64_t n, float largest) {
@@ -75,9 +76,20 @@ void toHalf(const float* x, uint16_t* out, int64_t n) {
     floatToHalf({x, size_t(n)}, {out, size_t(n)});
 }
 
+void fromHalf(const uint16_t* x, float* out, int64_t n) {
+    halfToFloat({x, size_t(n)}, {out, size_t(n)});
+}
+
+void addSparse(const uint32_t* begin, int64_t rows, const uint16_t* column, const float* value,
+               const float* x, float* y) {
+    for (int64_t r = 0; r < rows; ++r)
+        for (uint32_t i = begin[r] - begin[0]; i < begin[r + 1] - begin[0]; ++i)
+            y[r] = std::fma(value[i], x[column[i]], y[r]);
+}
+
 std::vector<DenseRowKernels> collect() {
     std::vector<DenseRowKernels> all{
-        {"scalar", multiply, combine, exponentiate, siluProduct, toHalf}};
+        {"scalar", multiply, combine, exponentiate, siluProduct, toHalf, fromHalf, addSparse}};
     if (denseRowsAvx2.multiply && runsDenseAvx2()) all.push_back(denseRowsAvx2);
     if (denseRowsAvx512.multiply && runsDenseAvx512()) all.push_back(denseRowsAvx512);
     return all;

@@ -32,7 +32,8 @@ struct DenseRowKernels {
     const char* name; ///< "scalar", "avx2", "avx512"
     /// y[v·yStride + r] = Σ_c matrix[r, c]·x[v, c]. A row is read from memory once for all vectors.
     void (*multiply)(const RowMatrix& matrix, const RowVectors& x, float* y, int64_t yStride);
-    /// y[v·yStride + c] += Σ_r x[v, r]·matrix[r, c]: attention's mixture of values.
+    /// y[v·yStride + c] += Σ_r x[v, r]·matrix[r, c]: attention's mixture of values. A chain of
+    /// fused multiply-adds over r: the same bits in every version.
     void (*combine)(const RowMatrix& matrix, const RowVectors& x, float* y, int64_t yStride);
     /// x[i] = exp(x[i] − largest); gives the sum of them. Within 2e-7 of it, relatively.
     double (*exponentiate)(float* x, int64_t n, float largest);
@@ -40,6 +41,11 @@ struct DenseRowKernels {
     void (*siluProduct)(float* gate, const float* up, int64_t n);
     /// Rounded to nearest, ties to even.
     void (*toHalf)(const float* x, uint16_t* out, int64_t n);
+    void (*fromHalf)(const uint16_t* x, float* out, int64_t n);
+    /// y[r] += Σ_i value[i]·x[column[i]] for i in [begin[r], begin[r + 1]) − begin[0]; the same
+    /// chain in every version.
+    void (*addSparse)(const uint32_t* begin, int64_t rows, const uint16_t* column,
+                      const float* value, const float* x, float* y);
 };
 
 /// The fastest that this processor and its operating system run.

@@ -196,6 +196,18 @@ BITLOOM_TARGET static void siluProduct(float* gate, const float* up, int64_t n) 
     }
 }
 
+/// Rows do not wait for each other: the processor works on the chains of several at a time.
+BITLOOM_TARGET static void addSparse(const uint32_t* begin, int64_t rows, const uint16_t* column,
+                                     const float* value, const float* x, float* y) {
+    const uint32_t first = begin[0];
+    for (int64_t r = 0; r < rows; ++r) {
+        float sum = y[r];
+        for (uint32_t i = begin[r] - first; i < begin[r + 1] - first; ++i)
+            sum = __builtin_fmaf(value[i], x[column[i]], sum);
+        y[r] = sum;
+    }
+}
+
 BITLOOM_TARGET static void multiplyAny(const RowMatrix& m, const RowVectors& x, float* y,
                                        int64_t yStride) {
     switch (m.type) {

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/threads.h"
+#include "kernels/dense_rows.h"
 #include "kernels/half.h"
 
 #include <algorithm>
@@ -124,13 +125,17 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
             replaced[size_t(k)].push_back(
                 uint8_t(weights.tables[size_t(k * 32 + code)] - m_offsets[i]));
     }
-    m_panels.resize(size_t(panels()));
+    m_panelAt.assign(1, 0);
+    for (int64_t panel = 0; panel < panels(); ++panel)
+        m_panelAt.push_back(m_panelAt.back() +
+                            size_t(kernels::panelBytes(m_segments, paddedRows(panel))));
+    m_codes = HugeBuffer(m_panelAt.back());
     parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
         std::vector<const uint8_t*> codes;
         for (int64_t panel = begin; panel < end; ++panel) {
             const int64_t rows = paddedRows(panel), first = panel * kernels::panelRows;
-            std::vector<uint8_t>& out = m_panels[size_t(panel)];
-            out.resize(size_t(kernels::panelBytes(m_segments, rows)));
+            const std::span<uint8_t> out(m_codes.data() + m_panelAt[size_t(panel)],
+                                         m_panelAt[size_t(panel) + 1] - m_panelAt[size_t(panel)]);
             size_t at = 0, column = 0;
             for (const PanelSegment& segment : m_segments) {
                 codes.clear();
@@ -143,7 +148,7 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
                 }
                 const size_t bytes = size_t(kernels::segmentBytes(segment, rows));
                 kernels::packPanelSegment(segment, codes, rows, m_rows - first,
-                                          std::span(out).subspan(at, bytes));
+                                          out.subspan(at, bytes));
                 at += bytes;
             }
         }
@@ -162,24 +167,30 @@ void PanelWeights::collectOutliers(const ColumnWeights& weights) {
             ++m_outlierBegin[row + 1];
     for (size_t row = 0; row < size_t(m_rows); ++row)
         m_outlierBegin[row + 1] += m_outlierBegin[row];
-    m_outlierColumn.resize(count);
+    const bool wide = m_cols > 65536;
+    if (wide)
+        m_wideColumn.resize(count);
+    else
+        m_outlierColumn.resize(count);
     m_outlierValue.resize(count);
     std::vector<uint32_t> next(m_outlierBegin.begin(), m_outlierBegin.end() - 1);
     for (size_t k = 0; k < weights.outlierRow.size(); ++k)
         for (size_t i = 0; i < weights.outlierRow[k].size(); ++i) {
             const uint32_t place = next[weights.outlierRow[k][i]]++;
-            m_outlierColumn[place] = uint32_t(k);
-            m_outlierValue[place] = kernels::halfToFloat(weights.outlierVal[k][i]);
+            if (wide)
+                m_wideColumn[place] = uint32_t(k);
+            else
+                m_outlierColumn[place] = uint16_t(k);
+            m_outlierValue[place] = weights.outlierVal[k][i];
         }
 }
 
 int64_t PanelWeights::bytes() const {
-    int64_t bytes = int64_t(m_tables.size() + m_raw.size() * sizeof(uint16_t) +
-                            m_outlierColumn.size() * (sizeof(uint32_t) + sizeof(float)) +
-                            m_outlierBegin.size() * sizeof(uint32_t));
-    for (const auto& panel : m_panels)
-        bytes += int64_t(panel.size());
-    return bytes;
+    int64_t bytes =
+        int64_t(m_tables.size() + m_raw.size() * sizeof(uint16_t) +
+                (m_outlierColumn.size() + m_outlierValue.size()) * sizeof(uint16_t) +
+                m_wideColumn.size() * sizeof(uint32_t) + m_outlierBegin.size() * sizeof(uint32_t));
+    return bytes + int64_t(m_codes.size());
 }
 
 void PanelWeights::begin(std::span<const float> x, Input& input) const {
@@ -192,6 +203,9 @@ void PanelWeights::begin(std::span<const float> x, Input& input) const {
     input.start.resize(count);
     input.sum.resize(count);
     input.bias.resize(count);
+    input.raw.clear();
+    for (const int64_t k : m_rawColumns)
+        input.raw.push_back(x[size_t(k)]);
 }
 
 void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) const {
@@ -223,6 +237,23 @@ void PanelWeights::prepare(std::span<const float> x, Input& input) const {
     prepareBlocks(0, blocks(), input);
 }
 
+/// A chain of fused multiply-adds for each row, columns ascending.
+void PanelWeights::addOutliers(const Input& input, int64_t firstRow, int64_t rows, float* y) const {
+    const uint32_t first = m_outlierBegin[size_t(firstRow)];
+    const size_t count = m_outlierBegin[size_t(firstRow + rows)] - first;
+    thread_local std::vector<float> values;
+    if (values.size() < count) values.resize(count);
+    const kernels::DenseRowKernels& dense = kernels::denseRowKernels();
+    dense.fromHalf(m_outlierValue.data() + first, values.data(), int64_t(count));
+    if (m_wideColumn.empty())
+        return dense.addSparse(m_outlierBegin.data() + firstRow, rows,
+                               m_outlierColumn.data() + first, values.data(), input.x.data(), y);
+    for (int64_t row = 0; row < rows; ++row)
+        for (uint32_t i = m_outlierBegin[size_t(firstRow + row)];
+             i < m_outlierBegin[size_t(firstRow + row) + 1]; ++i)
+            y[row] = std::fma(values[i - first], input.x[m_wideColumn[i]], y[row]);
+}
+
 void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, std::span<float> y,
                             const kernels::PanelKernels& kernels) const {
     const kernels::PanelInput quantized{input.high, input.low, input.scale, input.start, input.sum};
@@ -232,22 +263,16 @@ void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, std
         const int64_t begin = panel * kernels::panelRows;
         const int64_t rows = std::min<int64_t>(m_rows - begin, kernels::panelRows);
         std::fill(sums, sums + kernels::panelRows, bias);
-        kernels.matvec(m_segments, m_panels[size_t(panel)].data(), m_tables.data(), quantized,
-                       paddedRows(panel), sums);
-        for (size_t r = 0; r < m_rawColumns.size(); ++r) {
-            const float value = input.x[size_t(m_rawColumns[r])];
-            const uint16_t* column = m_raw.data() + r * size_t(m_rows) + begin;
-            for (int64_t row = 0; row < rows; ++row) {
-                const float w = m_rawDtype == DType::BF16 ? kernels::bfloat16ToFloat(column[row])
-                                                          : kernels::halfToFloat(column[row]);
-                sums[row] = std::fma(w, value, sums[row]);
-            }
+        kernels.matvec(m_segments, m_codes.data() + m_panelAt[size_t(panel)], m_tables.data(),
+                       quantized, paddedRows(panel), sums);
+        if (!m_rawColumns.empty()) {
+            const kernels::RowMatrix raw{m_raw.data() + begin,
+                                         m_rawDtype == DType::BF16 ? kernels::RowType::BF16
+                                                                   : kernels::RowType::F16,
+                                         int64_t(m_rawColumns.size()), rows, m_rows};
+            kernels::denseRowKernels().combine(raw, {input.raw.data(), 1, 0}, sums, rows);
         }
-        if (!m_outlierBegin.empty())
-            for (int64_t row = 0; row < rows; ++row)
-                for (uint32_t i = m_outlierBegin[size_t(begin + row)];
-                     i < m_outlierBegin[size_t(begin + row) + 1]; ++i)
-                    sums[row] = std::fma(m_outlierValue[i], input.x[m_outlierColumn[i]], sums[row]);
+        if (!m_outlierBegin.empty()) addOutliers(input, begin, rows, sums);
         std::copy(sums, sums + rows, y.data() + begin);
     }
 }
