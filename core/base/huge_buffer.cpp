@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/base/huge_buffer.h"
 
+#include <cstring>
 #include <new>
 
 #include <sys/mman.h>
@@ -24,6 +25,10 @@ HugeBuffer::HugeBuffer(size_t bytes) : m_size(bytes) {
     m_data = reinterpret_cast<uint8_t*>((address + alignment - 1) / alignment * alignment);
     // A wish: where it is refused, small pages do as well.
     if (bytes >= huge) ::madvise(m_data, bytes, MADV_HUGEPAGE);
+}
+
+HugeBuffer::HugeBuffer(const HugeBuffer& other) : HugeBuffer(other.m_size) {
+    if (m_size > 0) std::memcpy(m_data, other.m_data, m_size);
 }
 
 HugeBuffer::~HugeBuffer() {

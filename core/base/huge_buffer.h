@@ -16,6 +16,8 @@ public:
     HugeBuffer() = default;
     explicit HugeBuffer(size_t bytes);
     ~HugeBuffer();
+    HugeBuffer(const HugeBuffer& other); ///< copies the bytes
+    HugeBuffer& operator=(const HugeBuffer&) = delete;
     HugeBuffer(HugeBuffer&& other) noexcept { swap(other); }
     HugeBuffer& operator=(HugeBuffer&& other) noexcept {
         swap(other);

@@ -3,6 +3,7 @@
 #include "core/engine/runtime/linear.h"
 
 #include "core/base/error.h"
+#include "core/base/huge_buffer.h"
 
 #include <algorithm>
 #include <atomic>
@@ -105,6 +106,20 @@ Linear Linear::rows(const ModelWeights& weights, const std::string& tensor, int6
         StoredRows made = floatRows(rows, cols);
         weights.readTensor(tensor, valuesOf(made));
         out.takeStored(std::move(made), tensor, team);
+    }
+    return out;
+}
+
+Linear Linear::copy() const {
+    Linear out = *this;
+    if (m_panels) {
+        out.m_panels = std::make_shared<PanelWeights>(*m_panels);
+    } else {
+        const auto bytes = size_t(Linear::bytes());
+        auto buffer = std::make_shared<HugeBuffer>(bytes);
+        std::memcpy(buffer->data(), m_stored.matrix.data, bytes);
+        out.m_stored.matrix.data = buffer->data();
+        out.m_stored.owner = buffer;
     }
     return out;
 }

@@ -26,6 +26,9 @@ public:
     static Linear rows(const ModelWeights& weights, const std::string& tensor, int64_t rows,
                        int64_t cols, Team& team);
 
+    /// Another one with memory of its own, for measurements.
+    Linear copy() const;
+
     int64_t rowCount() const { return m_rows; }
     int64_t colCount() const { return m_cols; }
     int64_t bytes() const; ///< that a product reads
