@@ -19,7 +19,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <fstream>
 
 namespace bitloom::cli {
 
@@ -33,13 +32,6 @@ struct Input {
     double outliers = 0.5, gigabytes = 1.0; ///< percent
     int64_t layers = 0, prompt = 512, tokens = 64, context = 0;
 };
-
-std::string processor() {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);)
-        if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-    return "unknown";
-}
 
 runtime::KvType kvNamed(const std::string& name) {
     for (const auto type : {runtime::KvType::F32, runtime::KvType::F16, runtime::KvType::Int8})
@@ -206,14 +198,14 @@ void runBench(Context& context, const Input& input) {
     const int threads = context.compute().threadsOrDefault();
     const double before = runtime::readBandwidth(threads, 1'200'000'000);
     std::vector<std::vector<std::string>> facts{
-        {"processor", processor()},
+        {"processor", processorName()},
         {"kernels",
          fmt::format("{}, {}", kernels::panelKernels().name, kernels::denseRowKernels().name)},
         {"threads", std::to_string(threads)},
         {"read bandwidth", fmt::format("{:.1f} GB/s", before / 1e9)}};
     context.console.print(table(facts, "ll", false));
     context.console.print();
-    Json fields = {{"processor", processor()},
+    Json fields = {{"processor", processorName()},
                    {"kernels", kernels::panelKernels().name},
                    {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
                    {"read_bandwidth", before}};

@@ -31,7 +31,7 @@ void runPlan(Context& context, const Input& input) {
     const auto model = openModel(input.model);
     const auto statistics = obtainStatistics(context, model, input.calibration);
     const Planner planner(model, statistics, pins);
-    const Plan plan = planner.plan(budget, options);
+    const Plan plan = planFor(context, planner, input.budget, options);
     plan.save(input.out);
 
     const SizeParts parts = planner.size(plan, options);

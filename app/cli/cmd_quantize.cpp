@@ -28,7 +28,7 @@ struct Input {
 void check(const Input& input, QuantizeOptions& options) {
     if (options.method != Method::CmpqPlus) {
         if (!input.plan.empty() || !input.budget.size.empty() || !input.budget.maxPpl.empty() ||
-            !input.budget.pins.empty() || !input.budget.tokensPerSecond.empty())
+            !input.budget.pins.empty() || input.budget.tokensPerSecond)
             throw Error(
                 ErrorCode::Usage,
                 fmt::format("the method {} takes --bits only: it has no plan, size budget or pins",
@@ -45,7 +45,7 @@ void check(const Input& input, QuantizeOptions& options) {
         parseBudget(input.budget);
         return;
     }
-    if (input.budget.given() > 0 || !input.budget.tokensPerSecond.empty())
+    if (input.budget.given() > 0)
         throw Error(ErrorCode::Usage, "both a plan and a budget were given",
                     "Choose --plan, or one of --bits, --size and --max-ppl.");
     if (!input.budget.pins.empty())
@@ -108,8 +108,8 @@ void runQuantize(Context& context, Input& input) {
     const auto statistics = obtainStatistics(context, model, input.calibration, plan.statistics);
     if (options.method == Method::CmpqPlus) {
         if (input.plan.empty())
-            plan = Planner(model, statistics, parsePins(input.budget))
-                       .plan(parseBudget(input.budget), options);
+            plan = planFor(context, Planner(model, statistics, parsePins(input.budget)),
+                           input.budget, options);
         options.plan = std::move(plan);
     }
     Json fields = writeCheckpoint(context, model, *statistics, options, input.output);

@@ -175,7 +175,7 @@ void addCalibrationOptions(CLI::App& command, CalibrationInput& input, bool with
 }
 
 void addBudgetOptions(CLI::App& command, BudgetInput& input) {
-    const std::string group = "Budget (one of the first three)";
+    const std::string group = "Budget (one of the first four)";
     command.add_option("--bits", input.bits, "Bits per weight, everything stored counted: 3.0")
         ->type_name("BITS")
         ->group(group);
@@ -186,6 +186,12 @@ void addBudgetOptions(CLI::App& command, BudgetInput& input) {
         ->type_name("+P%")
         ->group(group);
     command
+        .add_option("--tokens-per-second", input.tokensPerSecond,
+                    "Slowest generation allowed on this machine's CPU: 12; its kernels are timed "
+                    "once")
+        ->type_name("RATE")
+        ->group(group);
+    command
         .add_option("--pin", input.pins,
                     "Decide layers by hand: REGEX=BITS or REGEX[0-15,40]=BITS, BITS 2…8, 16 or a "
                     "point as 4t+0.25%; may be repeated, later ones win")
@@ -194,8 +200,6 @@ void addBudgetOptions(CLI::App& command, BudgetInput& input) {
         ->take_all()
         ->expected(1)
         ->allow_extra_args(false);
-    // Known, so that asking for it gets an answer; not offered.
-    command.add_option("--tokens-per-second", input.tokensPerSecond)->group("");
 }
 
 void requireFile(const std::string& path, const std::string& option) {

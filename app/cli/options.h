@@ -64,12 +64,15 @@ struct CalibrationInput {
 };
 void addCalibrationOptions(CLI::App& command, CalibrationInput& input, bool withStats = true);
 
-/// --bits | --size | --max-ppl, --pin
+/// --bits | --size | --max-ppl | --tokens-per-second, --pin
 struct BudgetInput {
-    std::optional<double> bits;
-    std::string size, maxPpl, tokensPerSecond;
+    std::optional<double> bits, tokensPerSecond;
+    std::string size, maxPpl;
     std::vector<std::string> pins;
-    int given() const { return int(bits.has_value()) + int(!size.empty()) + int(!maxPpl.empty()); }
+    int given() const {
+        return int(bits.has_value()) + int(!size.empty()) + int(!maxPpl.empty()) +
+               int(tokensPerSecond.has_value());
+    }
 };
 void addBudgetOptions(CLI::App& command, BudgetInput& input);
 

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/units.h"
+#include "core/engine/runtime/speed_table.h"
 #include "core/format/layout.h"
 #include "core/plan/measured.h"
 #include "core/text/tokenizer.h"
@@ -138,23 +139,75 @@ std::vector<Pin> parsePins(const BudgetInput& input) {
 }
 
 Budget parseBudget(const BudgetInput& input) {
-    if (!input.tokensPerSecond.empty())
-        throw Error(ErrorCode::Usage,
-                    "--tokens-per-second needs a table of kernel times, which this version of "
-                    "Bitloom cannot measure yet",
-                    "Budget by --bits, --size or --max-ppl.");
     if (input.given() > 1)
         throw Error(ErrorCode::Usage, "more than one budget was given",
-                    "Choose one of --bits, --size and --max-ppl.");
+                    "Choose one of --bits, --size, --max-ppl and --tokens-per-second.");
     if (input.given() == 0)
         throw Error(ErrorCode::Usage, "no budget was given",
-                    "Say how large the result may be: --bits 3.0, --size 2.6GiB or --max-ppl +2%.");
+                    "Say how large the result may be: --bits 3.0, --size 2.6GiB or --max-ppl +2%; "
+                    "or how slow: --tokens-per-second 12.");
+    if (input.tokensPerSecond) {
+        if (!(*input.tokensPerSecond > 0) || !std::isfinite(*input.tokensPerSecond))
+            throw Error(
+                ErrorCode::Usage,
+                fmt::format("--tokens-per-second {:g} is not a rate", *input.tokensPerSecond),
+                "Give tokens per second, such as 12.");
+        return {}; // becomes bits when the machine's speed is known
+    }
     if (!input.maxPpl.empty()) return {Budget::Kind::Perplexity, parseRelative(input.maxPpl)};
     if (!input.size.empty()) return {Budget::Kind::Size, double(parseSize(input.size))};
     if (!(*input.bits > 0) || !std::isfinite(*input.bits))
         throw Error(ErrorCode::Usage, fmt::format("--bits {:g} is not a budget", *input.bits),
                     "Give bits per weight, such as 3.0.");
     return {Budget::Kind::Bits, *input.bits};
+}
+
+namespace {
+
+/// Three digits that are not more than `rate`, so that they are accepted themselves.
+std::string roundedDown(double rate) {
+    const double step = std::pow(10.0, std::floor(std::log10(rate)) - 2);
+    return fmt::format("{:.10g}", std::floor(rate / step) * step);
+}
+
+SpeedTable measuredSpeed(Context& context, const std::shared_ptr<const Checkpoint>& model) {
+    context.startEngine();
+    JobProgress progress(context.console, "timing kernels");
+    return runtime::speedTable(*weightsOf(model), context.cache(), context.compute(), progress);
+}
+
+} // namespace
+
+Plan planFor(Context& context, const Planner& planner, const BudgetInput& input,
+             const QuantizeOptions& options) {
+    if (!input.tokensPerSecond) return planner.plan(parseBudget(input), options);
+    const SpeedTable table = measuredSpeed(context, planner.sharedModel());
+    const double wanted = *input.tokensPerSecond;
+    // Fewer bits are faster: the most bits that are fast enough.
+    double low = std::ceil(planner.minBits() * 1000) / 1000, high = planner.maxBits();
+    Plan best = planner.forBits(low, options);
+    if (table.tokensPerSecond(best) < wanted)
+        throw Error(ErrorCode::Usage,
+                    fmt::format("{:g} tokens per second are more than this model reaches on this "
+                                "machine{}",
+                                wanted, planner.pins().empty() ? "" : " under these pins"),
+                    fmt::format("The nearest possible rate is --tokens-per-second {}, at "
+                                "{:.3f} bits per weight.",
+                                roundedDown(table.tokensPerSecond(best)), low));
+    while (high - low > 0.002) {
+        const double middle = (low + high) / 2;
+        Plan tried = planner.forBits(middle, options);
+        if (table.tokensPerSecond(tried) >= wanted) {
+            low = middle;
+            best = std::move(tried);
+        } else {
+            high = middle;
+        }
+    }
+    context.console.note(fmt::format("{:.3f} bits per weight are the most that reach {:g} tokens/s "
+                                     "on this machine (predicted {:.4g})",
+                                     best.bitsPerWeight(), wanted, table.tokensPerSecond(best)));
+    return best;
 }
 
 std::string describe(const Statistics& statistics) {

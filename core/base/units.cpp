@@ -135,6 +135,14 @@ std::string formatCount(int64_t value) {
 int64_t peakResidentBytes() {
     return statusBytes("VmHWM");
 }
+std::string processorName() {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);)
+        if (line.starts_with("model name") && line.find(": ") != std::string::npos)
+            return line.substr(line.find(": ") + 2);
+    return "unknown processor";
+}
+
 int64_t residentBytes() {
     return statusBytes("VmRSS");
 }

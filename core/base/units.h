@@ -22,5 +22,7 @@ std::string formatCount(int64_t value);
 /// Peak and present resident size of this process in bytes (VmHWM, VmRSS); 0 where unknown.
 int64_t peakResidentBytes();
 int64_t residentBytes();
+/// "AMD EPYC 9654 96-Core Processor"; "unknown processor" where the system does not say.
+std::string processorName();
 
 } // namespace bitloom

@@ -25,6 +25,7 @@ public:
             std::vector<Pin> pins);
 
     const Checkpoint& model() const { return *m_model; }
+    std::shared_ptr<const Checkpoint> sharedModel() const { return m_model; }
     const Statistics& statistics() const { return *m_statistics; }
     const Allocator& allocator() const { return m_allocator; }
     const std::vector<LayerCurves>& curves() const { return m_curves; }

@@ -168,12 +168,10 @@ private slots:
         QCOMPARE(run.code, 0);
         for (const char* command :
              {"info", "calibrate", "plan", "quantize", "export", "eval", "chat", "compare",
-              "tokenize", "logits", "convert", "selftest", "demo", "serve"})
+              "tokenize", "logits", "convert", "selftest", "bench", "demo", "serve"})
             QVERIFY2(run.out.contains(
                          QRegularExpression(QStringLiteral("\n  %1 ").arg(QLatin1String(command)))),
                      command);
-        // Only what works is offered.
-        QVERIFY(!run.out.contains(QLatin1String("\n  bench")));
         QCOMPARE(runProgram(words("--help")).out, run.out);
         const Run version = runProgram(words("--version"));
         QCOMPARE(version.code, 0);
@@ -187,7 +185,7 @@ private slots:
         };
         row("info", "MODEL --verify");
         row("calibrate", "--text --ids --sequences --length --output");
-        row("plan", "--bits --size --max-ppl --pin --stats --output");
+        row("plan", "--tokens-per-second --bits --size --max-ppl --pin --stats --output");
         row("quantize",
             "--plan --bits --method --polish --head --stats --resume --verify --dry-run --force");
         row("export", "--to --dtype --output");
@@ -200,6 +198,7 @@ private slots:
         row("convert", "FILE --output");
         row("selftest", "--device");
         row("demo", "--output");
+        row("bench", "--shape --bits --outliers --prompt --context --kv --save");
     }
     void helpOfCommands() {
         QFETCH(QStringList, mentions);
@@ -209,8 +208,25 @@ private slots:
         mentions << words("--memory --threads --device --cache --json --quiet");
         for (const QString& option : mentions)
             QVERIFY2(run.out.contains(option), qPrintable(option));
-        for (const char* later : {"--tokens-per-second", "--tasks", "word,"})
+        for (const char* later : {"--tasks", "word,"})
             QVERIFY2(!run.out.contains(QLatin1String(later)), later);
+    }
+
+    /// Small enough for a test: figures are there, and none is above what memory gives.
+    void bench() {
+        const Run run =
+            runProgram(words("bench --shape 1b --layers 1 --bits 2.4,16 --gigabytes 0.01 "
+                             "--vectors 1 --prompt 12 --tokens 3 --json"));
+        QCOMPARE(run.code, 0);
+        const QJsonObject result = run.last();
+        QCOMPARE(result[QLatin1String("models")].toArray().size(), 2);
+        for (const QJsonValue& entry : result[QLatin1String("models")].toArray()) {
+            QVERIFY(entry[QLatin1String("tokens_per_second")].toDouble() > 0);
+            QVERIFY(entry[QLatin1String("prompt_tokens_per_second")].toDouble() > 0);
+        }
+        // 4 shapes (q/o, k/v, gate/up, down) at two widths, and one of them with outliers.
+        QCOMPARE(result[QLatin1String("kernel_table")].toArray().size(), 4 * 3);
+        QVERIFY(result[QLatin1String("read_bandwidth")].toDouble() > 1e8);
     }
 
     void refusals_data() {
@@ -238,7 +254,14 @@ private slots:
         row("negative budget", "plan {golden} --bits -1", 2, "bits");
         row("size", "plan {golden} --size huge", 2, "huge");
         row("max-ppl", "plan {golden} --max-ppl x%", 2, "+2%");
-        row("tokens per second", "plan {golden} --tokens-per-second 60", 2, "--bits");
+        row("two budgets, one a rate", "plan {golden} --bits 3 --tokens-per-second 9", 2,
+            "more than one");
+        row("negative rate", "plan {golden} --tokens-per-second -1", 2, "not a rate");
+        row("rate of rtn", "quantize {golden} -o {dir}/o --method rtn --tokens-per-second 9", 2,
+            "--bits only");
+        row("bench bits", "bench --bits 1", 2, "2 to 8");
+        row("bench shape", "bench --shape 9b", 2, "7b");
+        row("bench cache", "bench --kv f8", 2, "int8");
         row("pin without bits", "plan {golden} --bits 4 --pin q_proj", 2, "q_proj");
         row("no output", "quantize {golden} --bits 3", 2, "--output");
         row("quantize without budget", "quantize {golden} -o {dir}/o", 2, "--bits");

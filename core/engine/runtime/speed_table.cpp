@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "core/engine/runtime/speed_table.h"
+
+#include "core/base/error.h"
+#include "core/base/hash.h"
+#include "core/base/units.h"
+#include "core/engine/runtime/measure_speed.h"
+#include "core/engine/runtime/synthetic.h"
+#include "core/io/durable.h"
+#include "kernels/column_panels.h"
+#include "kernels/dense_rows.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+
+namespace bitloom::runtime {
+
+namespace {
+
+/// More than caches hold, and no more than it takes to know.
+constexpr int64_t mostBytes = 256 << 20;
+/// Blocks of the model that is run to learn what is spent outside of its matrices.
+constexpr int64_t blocksRun = 4;
+constexpr double outlierShare = 0.01;
+
+using Shapes = std::map<std::pair<int64_t, int64_t>, int64_t>; ///< → how many in the model
+
+Shapes shapesOf(const Catalogue& catalogue) {
+    Shapes shapes;
+    for (const LinearInfo& info : catalogue.linears)
+        ++shapes[{info.rows, info.cols}];
+    return shapes;
+}
+
+std::string machineText(int threads) {
+    return processorName() + ", " + kernels::panelKernels().name + ", " +
+           kernels::denseRowKernels().name + ", " + std::to_string(threads) + " threads";
+}
+
+/// The time of a token less that of its matrices.
+double otherSeconds(const ModelWeights& model, const SpeedTable& table,
+                    const ComputeOptions& compute, Progress& progress) {
+    ModelConfig config = model.config();
+    const int64_t layers = config.layers, run = std::min(layers, blocksRun);
+    const auto timeOf = [&](int64_t blocks) {
+        config.layers = blocks;
+        if (!config.slidingWindow.empty()) config.slidingWindow.resize(size_t(blocks));
+        const auto weights = syntheticModel(config, 3, 0);
+        const ModelSpeed speed = measureModel(weights, compute, KvType::F16, 0, 40, 16, progress);
+        double matrices = 0;
+        for (const LinearInfo& info : weights->catalogue().linears)
+            for (const SpeedTable::Matrix& m : table.matrices)
+                if (m.rows == info.rows && m.cols == info.cols) matrices += m.seconds[1];
+        return std::max(speed.percentile(0.5) - matrices, 0.0);
+    };
+    const double more = timeOf(run);
+    if (run == layers) return more;
+    // What does not grow with the blocks (head, sampling) is seen in two runs.
+    const double less = timeOf(std::max<int64_t>(run / 2, 1));
+    const double perBlock =
+        std::max((more - less) / double(run - std::max<int64_t>(run / 2, 1)), 0.0);
+    return more + perBlock * double(layers - run);
+}
+
+SpeedTable measure(const ModelWeights& model, const ComputeOptions& compute, Progress& progress) {
+    SpeedTable table;
+    table.threads = compute.threadsOrDefault();
+    table.machine = machineText(table.threads);
+    const Shapes shapes = shapesOf(model.catalogue());
+    int64_t weights = 0;
+    for (const auto& [shape, count] : shapes)
+        weights += count * shape.first * shape.second;
+    const size_t steps = shapes.size() * (std::size(SpeedTable::widths) + 1);
+    size_t done = 0;
+    const auto run = [&](int64_t rows, int64_t cols, double bits, double outliers) {
+        progress.report(0.8 * double(done++) / double(steps), "measuring kernels");
+        // As many bytes as the whole model has at this width: a small one lives in caches.
+        const auto bytes = std::min(int64_t(double(weights) * bits / 8), mostBytes);
+        return measureKernel(rows, cols, bits, outliers, 1, table.threads, bytes, progress);
+    };
+    for (const auto& [shape, count] : shapes) {
+        const auto [rows, cols] = shape;
+        SpeedTable::Matrix m{rows, cols, {}, 0};
+        for (const int width : SpeedTable::widths)
+            m.seconds.push_back(run(rows, cols, width, 0).seconds);
+        const double with = run(rows, cols, 3, outlierShare).seconds;
+        const double outliers = double(cols) * std::max(1.0, double(rows) * outlierShare);
+        m.secondsPerOutlier = std::max(with - m.seconds[1], 0.0) / outliers;
+        table.matrices.push_back(std::move(m));
+    }
+    ProgressSlice rest(progress, 0.8, 1);
+    table.otherSeconds = otherSeconds(model, table, compute, rest);
+    return table;
+}
+
+} // namespace
+
+SpeedTable speedTable(const ModelWeights& model, const std::filesystem::path& cache,
+                      const ComputeOptions& compute, Progress& progress, bool anew) {
+    const int threads = compute.threadsOrDefault();
+    std::string key = machineText(threads);
+    const ModelConfig& c = model.config();
+    for (const int64_t part : {c.hidden, c.intermediate, c.layers, c.heads, c.kvHeads, c.vocab})
+        key += " " + std::to_string(part);
+    const std::filesystem::path file = cache / "speed" / (hashText(key) + ".json");
+    std::error_code ignored;
+    if (!anew && std::filesystem::is_regular_file(file, ignored)) {
+        try {
+            return SpeedTable::fromJson(nlohmann::json::parse(readTextFile(file)));
+        } catch (const Error&) { // of another version, or damaged
+        } catch (const nlohmann::json::exception&) {
+        }
+    }
+    SpeedTable table = measure(model, compute, progress);
+    try {
+        std::filesystem::create_directories(file.parent_path());
+        writeFileAtomically(file, table.toJson().dump(1) + "\n");
+    } catch (const std::exception&) { // a cache that cannot be written costs time, nothing else
+    }
+    return table;
+}
+
+} // namespace bitloom::runtime
