@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 
-// The same stream as for AVX-512, half a line at a time: 32 lanes are 8 rows of four columns. The
-// 16 registers hold the sums of 64 rows, so a block of columns is walked once for every 64 rows of
-// the panel; what the walks leave out lies in the first-level cache then.
+// Layout Rows. A table register of `vpshufb` has 16 entries, so a line of 32 bytes is 32 rows of
+// one column: one look-up of a nibble gives 32 values of a 4-bit column, or of a 3-bit one (the
+// table twice, the bit above ignored), or of one of the two 2-bit columns whose codes a nibble is
+// (the table repeats over the other's bits). Nothing has to be masked beyond the nibble, nothing
+// blended.
 //
-// A table register of `vpshufb` has 16 entries: four columns of 2 bits fit into one, two of 3 bits,
-// one of 4. An index with its top bit set gives 0, so that where several registers are asked, each
-// answers for its own columns and the answers are put together with `or`.
-//
-// `vpmaddubsw` adds two products in 16 bits. Entries of 2 and 3 bits are at most 127, so it cannot
-// saturate. Entries of 4 bits are taken from −127 to 127 (127 less than stored: Σq of the block
-// makes up for it), and the activation's sign moves to the entry: 2·127·127 < 2^15. Codes of 8 bits
-// are split into their upper seven bits and the last. The VNNI form of the same file has none of
-// these limits.
+// Two columns are then unpacked to words, a pair for each row, and multiplied with `vpmaddwd`,
+// which takes both bytes of an activation at once: half the multiplications of byte products, no
+// saturation to avoid. The VNNI form of the same file fuses the addition.
 
 #include "kernels/panel_kernels.h"
 
@@ -39,8 +35,8 @@ namespace avxvnni {
 #undef BITLOOM_VNNI
 } // namespace avxvnni
 
-const PanelMatvec panelMatvecAvx2 = avx2::matvec;
-const PanelMatvec panelMatvecAvxVnni = avxvnni::matvec;
+const PanelProduct panelProductAvx2 = avx2::product;
+const PanelProduct panelProductAvxVnni = avxvnni::product;
 
 bool runsAvx2() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -59,8 +55,8 @@ bool runsAvxVnni() {
 
 namespace bitloom::kernels {
 
-const PanelMatvec panelMatvecAvx2 = nullptr;
-const PanelMatvec panelMatvecAvxVnni = nullptr;
+const PanelProduct panelProductAvx2 = nullptr;
+const PanelProduct panelProductAvxVnni = nullptr;
 
 bool runsAvx2() {
     return false;

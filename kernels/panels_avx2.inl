@@ -2,280 +2,342 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 
 // Compiled twice by panels_avx2.cpp: BITLOOM_TARGET names the instruction set, BITLOOM_VNNI says
-// whether it has VNNI.
+// whether it has VNNI. A tile is 64 rows, and its sums are eight registers, "octets", of 8 rows.
 
 #define BITLOOM_INLINE BITLOOM_TARGET __attribute__((always_inline)) inline
 
-struct Activations {
-    __m256i x; ///< four int8, repeated
-#if !BITLOOM_VNNI
-    __m256i magnitude;
-#endif
-};
+constexpr int octets = 8;
+constexpr int64_t tile = int64_t(octets) * 8;
+constexpr int64_t ahead = 4096; ///< bytes between what is read and what is asked for
 
-BITLOOM_INLINE Activations activations(const int8_t* q) {
-    int four;
-    __builtin_memcpy(&four, q, 4);
-    Activations a;
-    a.x = _mm256_set1_epi32(four);
-#if !BITLOOM_VNNI
-    a.magnitude = _mm256_abs_epi8(a.x);
-#endif
-    return a;
-}
-
-/// acc + Σ of four bytes (0…127) times activations.
-BITLOOM_INLINE __m256i dotSmall(__m256i acc, __m256i bytes, const Activations& a) {
+/// acc + words (0…255) of two columns times their activations. The empty assembly keeps compilers
+/// from adding several products first, or moving sums around, and running out of registers.
+BITLOOM_INLINE __m256i dot(__m256i acc, __m256i words, __m256i q) {
 #if BITLOOM_VNNI
-    return _mm256_dpbusd_avx_epi32(acc, bytes, a.x);
+    acc = _mm256_dpwssd_avx_epi32(acc, words, q);
 #else
-    return _mm256_add_epi32(
-        acc, _mm256_madd_epi16(_mm256_maddubs_epi16(bytes, a.x), _mm256_set1_epi16(1)));
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(words, q));
 #endif
+    __asm__("" : "+x"(acc));
+    return acc;
 }
 
-/// The same for entries of 4-bit tables, as `loadTable4` gives them.
-BITLOOM_INLINE __m256i dotTable4(__m256i acc, __m256i bytes, const Activations& a) {
-#if BITLOOM_VNNI
-    return _mm256_dpbusd_avx_epi32(acc, bytes, a.x);
-#else
-    return _mm256_add_epi32(
-        acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a.magnitude, _mm256_sign_epi8(bytes, a.x)),
-                               _mm256_set1_epi16(1)));
-#endif
+/// The activations of two columns, repeated.
+BITLOOM_INLINE __m256i pairOf(const int16_t* q) {
+    int two;
+    __builtin_memcpy(&two, q, 4);
+    return _mm256_set1_epi32(two);
 }
 
-/// The same for bytes up to 255.
-BITLOOM_INLINE __m256i dotByte(__m256i acc, __m256i bytes, const Activations& a) {
-#if BITLOOM_VNNI
-    return _mm256_dpbusd_avx_epi32(acc, bytes, a.x);
-#else
-    const __m256i upper = _mm256_and_si256(_mm256_srli_epi16(bytes, 1), _mm256_set1_epi8(127));
-    const __m256i last = _mm256_and_si256(bytes, _mm256_set1_epi8(1));
-    return dotSmall(dotSmall(dotSmall(acc, upper, a), upper, a), last, a);
-#endif
-}
-
-BITLOOM_INLINE __m256i loadTable(const uint8_t* table) {
-    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)table));
-}
-
-BITLOOM_INLINE __m256i loadTable4(const uint8_t* table) {
-#if BITLOOM_VNNI
-    return loadTable(table);
-#else
-    return _mm256_sub_epi8(loadTable(table), _mm256_set1_epi8(127));
-#endif
-}
-
-BITLOOM_INLINE __m256i half(const uint8_t* line, int which) {
-    return _mm256_loadu_si256((const __m256i*)(line + 32 * which));
-}
-
-/// 32 bits as `value` in the bytes whose bit is set.
-BITLOOM_INLINE __m256i spread(const uint8_t* bits, int which, __m256i value) {
-    int word;
-    __builtin_memcpy(&word, bits + 4 * which, 4);
-    const __m256i place = _mm256_setr_epi64x(0x0000000000000000, 0x0101010101010101,
-                                             0x0202020202020202, 0x0303030303030303);
-    const __m256i bit = _mm256_set1_epi64x(int64_t(0x8040201008040201));
-    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(word), place);
-    return _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit), value);
-}
-
-struct Sums {
-    __m256i high[4], low[4];
-};
-
-/// Adds the products of one register of values to the sums of its group.
-template<PanelKind Kind>
-BITLOOM_INLINE void addProducts(Sums& sums, int group, __m256i value, const Activations& high,
-                                const Activations& low) {
-    if constexpr (Kind == PanelKind::Table4) {
-        sums.high[group] = dotTable4(sums.high[group], value, high);
-        sums.low[group] = dotTable4(sums.low[group], value, low);
-    } else if constexpr (Kind == PanelKind::Plain8) {
-        sums.high[group] = dotByte(sums.high[group], value, high);
-        sums.low[group] = dotByte(sums.low[group], value, low);
-    } else {
-        sums.high[group] = dotSmall(sums.high[group], value, high);
-        sums.low[group] = dotSmall(sums.low[group], value, low);
+/// What is done with the words of an octet, for columns 0 and 1 (pair 0) or 2 and 3 of a step:
+/// multiplied at once, or kept for many tokens. `Small`: bytes are at most 127.
+template<bool Small>
+struct Multiply {
+    __m256i sums[octets];
+    __m256i q[2];
+    BITLOOM_INLINE void operator()(int octet, int pair, __m256i words) {
+        sums[octet] = dot(sums[octet], words, q[pair]);
     }
+    /// Bytes of two octets: the lower of each word belong to `even`. Those of small values need not
+    /// be cut out: what the upper ones add is 256 times the other octet's sum, which `finish` takes
+    /// away. Sums wrap around in between, and come out right because they fit in the end.
+    BITLOOM_INLINE void operator()(int even, int odd, int pair, __m256i bytes) {
+        (*this)(even, pair, Small ? bytes : _mm256_and_si256(bytes, _mm256_set1_epi16(255)));
+        (*this)(odd, pair, _mm256_maddubs_epi16(bytes, _mm256_set1_epi16(256)));
+    }
+    BITLOOM_INLINE void finish() {
+#pragma GCC unroll 4
+        for (int o = 0; o < octets; o += 2)
+            if (Small) sums[o] = _mm256_sub_epi32(sums[o], _mm256_slli_epi32(sums[o + 1], 8));
+    }
+};
+struct Keep {
+    __m256i* to; ///< [2][octets] of a step
+    BITLOOM_INLINE void operator()(int octet, int pair, __m256i words) {
+        _mm256_store_si256(to + pair * octets + octet, words);
+    }
+    BITLOOM_INLINE void operator()(int even, int odd, int pair, __m256i bytes) {
+        (*this)(even, pair, _mm256_and_si256(bytes, _mm256_set1_epi16(255)));
+        (*this)(odd, pair, _mm256_srli_epi16(bytes, 8));
+    }
+};
+
+BITLOOM_INLINE __m256i line(const uint8_t* from, int which) {
+    return _mm256_loadu_si256((const __m256i*)(from + 32 * which));
+}
+BITLOOM_INLINE __m256i table(const uint8_t* tables, int column) {
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)(tables + 16 * column)));
+}
+/// Lower or upper nibbles, as indices.
+BITLOOM_INLINE __m256i nibbles(__m256i v, int upper) {
+    return _mm256_and_si256(upper ? _mm256_srli_epi16(v, 4) : v, _mm256_set1_epi8(15));
 }
 
-/// One step for 8 rows (half `h`) of each of the four groups from `codes` on.
-template<PanelKind Kind>
-BITLOOM_INLINE void addStep(const uint8_t* codes, const uint8_t* tables, int h,
-                            const Activations& high, const Activations& low, Sums& sums) {
-    const __m256i low2 = _mm256_set1_epi8(3), low4 = _mm256_set1_epi8(15);
+/// Half a tile of two columns, 32 rows each, as words.
+template<class Use>
+BITLOOM_INLINE void unpack(Use& use, int half, int pair, __m256i a, __m256i b) {
+    use(4 * half, 4 * half + 1, pair, _mm256_unpacklo_epi16(a, b));
+    use(4 * half + 2, 4 * half + 3, pair, _mm256_unpackhi_epi16(a, b));
+}
+
+/// An octet of four columns.
+template<class Use>
+BITLOOM_INLINE void split(Use& use, int octet, __m256i v) {
+    use(octet, 0, _mm256_and_si256(v, _mm256_set1_epi16(255)));
+    use(octet, 1, _mm256_srli_epi16(v, 8));
+}
+
+/// The values of one step.
+template<PanelKind Kind, class Use>
+BITLOOM_INLINE void step(const uint8_t* codes, const uint8_t* tables, Use& use) {
+    const __m256i low4 = _mm256_set1_epi8(15);
     if constexpr (Kind == PanelKind::Table2) {
-        const __m256i table = loadTable(tables), place = _mm256_set1_epi32(0x0C080400);
-        const __m256i v = half(codes, h);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-            const __m256i index =
-                _mm256_or_si256(_mm256_and_si256(j ? _mm256_srli_epi16(v, 2 * j) : v, low2), place);
-            addProducts<Kind>(sums, j, _mm256_shuffle_epi8(table, index), high, low);
+#pragma GCC unroll 2
+        for (int pair = 0; pair < 2; ++pair) {
+            const __m256i a = table(tables, 2 * pair), b = table(tables, 2 * pair + 1);
+#pragma GCC unroll 2
+            for (int half = 0; half < 2; ++half) {
+                const __m256i both = nibbles(line(codes, half), pair);
+                unpack(use, half, pair, _mm256_shuffle_epi8(a, both), _mm256_shuffle_epi8(b, both));
+            }
         }
     } else if constexpr (Kind == PanelKind::Table3) {
-        const __m256i table01 = loadTable(tables), table23 = loadTable(tables + 16);
-        const __m256i place = _mm256_set1_epi32(0x08000800), bit2 = _mm256_set1_epi8(4);
-        const __m256i v = half(codes, h);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-            __m256i index =
-                _mm256_or_si256(_mm256_and_si256(j ? _mm256_srli_epi16(v, 2 * j) : v, low2), place);
-            index = _mm256_or_si256(index, spread(codes + 64 + 8 * j, h, bit2));
-            addProducts<Kind>(sums, j,
-                              _mm256_blend_epi16(_mm256_shuffle_epi8(table01, index),
-                                                 _mm256_shuffle_epi8(table23, index), 0xAA),
-                              high, low);
+        // The fourth column: bit 3 of the nibbles of the others.
+        const __m256i fourth = _mm256_or_si256(
+            _mm256_or_si256(
+                _mm256_and_si256(_mm256_srli_epi16(line(codes, 0), 3), _mm256_set1_epi8(0x11)),
+                _mm256_and_si256(_mm256_srli_epi16(line(codes, 1), 2), _mm256_set1_epi8(0x22))),
+            _mm256_and_si256(_mm256_srli_epi16(line(codes, 2), 1), _mm256_set1_epi8(0x44)));
+#pragma GCC unroll 2
+        for (int pair = 0; pair < 2; ++pair) {
+            const __m256i a = table(tables, 2 * pair), b = table(tables, 2 * pair + 1);
+#pragma GCC unroll 2
+            for (int half = 0; half < 2; ++half)
+                unpack(use, half, pair,
+                       _mm256_shuffle_epi8(a, nibbles(line(codes, 2 * pair), half)),
+                       _mm256_shuffle_epi8(b, pair ? half ? _mm256_srli_epi16(fourth, 4) : fourth
+                                                   : nibbles(line(codes, 1), half)));
         }
     } else if constexpr (Kind == PanelKind::Table4) {
-        const __m256i t0 = loadTable4(tables), t1 = loadTable4(tables + 16),
-                      t2 = loadTable4(tables + 32), t3 = loadTable4(tables + 48);
-        // Columns 0 and 2 answer where their bytes are, 1 and 3 likewise.
-        const __m256i even = _mm256_set1_epi16(int16_t(0x8000)),
-                      odd = _mm256_set1_epi16(int16_t(0x0080));
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-            const __m256i v = half(codes + 64 * (j / 2), h);
-            const __m256i code = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(v, 4) : v, low4);
-            const __m256i e = _mm256_or_si256(code, even), o = _mm256_or_si256(code, odd);
-            addProducts<Kind>(sums, j,
-                              _mm256_or_si256(_mm256_blend_epi16(_mm256_shuffle_epi8(t0, e),
-                                                                 _mm256_shuffle_epi8(t2, e), 0xAA),
-                                              _mm256_blend_epi16(_mm256_shuffle_epi8(t1, o),
-                                                                 _mm256_shuffle_epi8(t3, o), 0xAA)),
-                              high, low);
+#pragma GCC unroll 2
+        for (int pair = 0; pair < 2; ++pair) {
+            const __m256i a = table(tables, 2 * pair), b = table(tables, 2 * pair + 1);
+#pragma GCC unroll 2
+            for (int half = 0; half < 2; ++half)
+                unpack(use, half, pair,
+                       _mm256_shuffle_epi8(a, nibbles(line(codes, 2 * pair), half)),
+                       _mm256_shuffle_epi8(b, nibbles(line(codes, 2 * pair + 1), half)));
         }
     } else if constexpr (Kind == PanelKind::Plain5) {
-        const __m256i bit4 = _mm256_set1_epi8(16);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-            const uint8_t* unit = codes + 80 * (j / 2);
-            const __m256i v = half(unit, h);
-            const __m256i lower = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(v, 4) : v, low4);
-            addProducts<Kind>(sums, j,
-                              _mm256_or_si256(lower, spread(unit + 64 + 8 * (j % 2), h, bit4)),
-                              high, low);
+        const __m256i top = line(codes, 4), bit4 = _mm256_set1_epi8(16);
+#pragma GCC unroll 8
+        for (int o = 0; o < octets; ++o) {
+            const __m256i bits = o < 4   ? _mm256_slli_epi16(top, 4 - o)
+                                 : o > 4 ? _mm256_srli_epi16(top, o - 4)
+                                         : top;
+            split(
+                use, o,
+                _mm256_or_si256(nibbles(line(codes, o / 2), o % 2), _mm256_and_si256(bits, bit4)));
         }
     } else if constexpr (Kind == PanelKind::Plain6) {
         const __m256i high2 = _mm256_set1_epi8(48);
-        const __m256i top = half(codes + 128, h);
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-            const __m256i v = half(codes + 64 * (j / 2), h);
-            const __m256i lower = _mm256_and_si256(j % 2 ? _mm256_srli_epi16(v, 4) : v, low4);
-            const __m256i upper = j == 0   ? _mm256_slli_epi16(top, 4)
-                                  : j == 1 ? _mm256_slli_epi16(top, 2)
-                                  : j == 2 ? top
-                                           : _mm256_srli_epi16(top, 2);
-            addProducts<Kind>(sums, j, _mm256_or_si256(lower, _mm256_and_si256(upper, high2)), high,
-                              low);
+#pragma GCC unroll 8
+        for (int o = 0; o < octets; ++o) {
+            const __m256i top = line(codes, 4 + o / 4);
+            const __m256i bits = o % 4 == 0   ? _mm256_slli_epi16(top, 4)
+                                 : o % 4 == 1 ? _mm256_slli_epi16(top, 2)
+                                 : o % 4 == 2 ? top
+                                              : _mm256_srli_epi16(top, 2);
+            split(use, o,
+                  _mm256_or_si256(_mm256_and_si256(o % 2 ? _mm256_srli_epi16(line(codes, o / 2), 4)
+                                                         : line(codes, o / 2),
+                                                   low4),
+                                  _mm256_and_si256(bits, high2)));
         }
     } else {
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j)
-            addProducts<Kind>(sums, j, half(codes + 64 * j, h), high, low);
+#pragma GCC unroll 8
+        for (int o = 0; o < octets; ++o)
+            split(use, o, line(codes, o));
     }
-}
-
-BITLOOM_INLINE __m256i joined(__m256i high, __m256i low) {
-    return _mm256_add_epi32(_mm256_mullo_epi32(high, _mm256_set1_epi32(panelRadix)), low);
 }
 
 template<PanelKind Kind>
-BITLOOM_TARGET void segment(const uint8_t*& codes, const uint8_t*& tables, const int8_t*& high,
-                            const int8_t*& low, int64_t columns, int64_t rows, const float*& scale,
-                            const int32_t*& start, const int32_t*& sum, float* y) {
-    constexpr int bits = Kind == PanelKind::Table2   ? 2
-                         : Kind == PanelKind::Table3 ? 3
-                         : Kind == PanelKind::Table4 ? 4
-                         : Kind == PanelKind::Plain5 ? 5
-                         : Kind == PanelKind::Plain6 ? 6
-                                                     : 8;
-    constexpr int entries = Kind == PanelKind::Table2   ? 4
-                            : Kind == PanelKind::Table3 ? 8
-                            : Kind == PanelKind::Table4 ? 16
-                                                        : 0;
-    constexpr int64_t unit = panelColumnUnit * panelRowUnit * bits / 8; // a step of 64 rows
-    const int64_t stepBytes = panelColumnUnit * rows * bits / 8;
-    for (int64_t first = 0; first < columns; first += panelBlock) {
-        const int64_t n = columns - first < panelBlock ? columns - first : panelBlock;
-        const int64_t steps = n / panelColumnUnit;
-        const __m256 factor = _mm256_set1_ps(*scale++);
-        int32_t begin = *start++;
-#if !BITLOOM_VNNI
-        if (Kind == PanelKind::Table4) begin += 127 * *sum;
-#endif
-        ++sum;
-        for (int64_t tile = 0; tile < 2 * (rows / panelRowUnit); ++tile) {
-            // Rows 8h … 8h + 7 of the four groups of a unit of 64 rows.
-            const int h = int(tile % 2);
-            Sums sums;
-#pragma GCC unroll 4
-            for (int g = 0; g < 4; ++g) {
-                sums.high[g] = _mm256_setzero_si256();
-                sums.low[g] = _mm256_set1_epi32(begin);
-            }
-            const uint8_t* at = codes + tile / 2 * unit;
-            for (int64_t step = 0; step < steps; ++step) {
-                // The same place of the next block.
-                if (h == 0)
+constexpr int bitsOf = Kind == PanelKind::Table2   ? 2
+                       : Kind == PanelKind::Table3 ? 3
+                       : Kind == PanelKind::Table4 ? 4
+                       : Kind == PanelKind::Plain5 ? 5
+                       : Kind == PanelKind::Plain6 ? 6
+                                                   : 8;
+template<PanelKind Kind>
+constexpr int64_t stepBytesOf = panelColumnUnit* tile* bitsOf<Kind> / 8;
+template<PanelKind Kind>
+constexpr int64_t stepTables = bitsOf<Kind> <= 4 ? panelColumnUnit * 16 : 0;
+
+template<PanelKind Kind>
+BITLOOM_INLINE void prefetch(const uint8_t* codes) {
 #pragma GCC unroll 8
-                    for (int64_t line = 0; line < unit; line += 64)
-                        _mm_prefetch((const char*)at + steps * stepBytes + line, _MM_HINT_T0);
-                addStep<Kind>(at, tables + step * panelColumnUnit * entries, h,
-                              activations(high + step * panelColumnUnit),
-                              activations(low + step * panelColumnUnit), sums);
-                at += stepBytes;
-            }
-            float* out = y + tile / 2 * panelRowUnit + 8 * h;
-#pragma GCC unroll 4
-            for (int g = 0; g < 4; ++g)
-                _mm256_storeu_ps(
-                    out + 16 * g,
-                    _mm256_fmadd_ps(factor, _mm256_cvtepi32_ps(joined(sums.high[g], sums.low[g])),
-                                    _mm256_loadu_ps(out + 16 * g)));
-        }
-        codes += steps * stepBytes;
-        tables += n * entries;
-        high += n;
-        low += n;
+    for (int64_t at = 0; at < stepBytesOf<Kind>; at += 64)
+        _mm_prefetch((const char*)codes + ahead + at, _MM_HINT_T0);
+}
+
+/// y += scale·sums of 8 rows.
+BITLOOM_INLINE void addTo(float* y, __m256i sums, float scale) {
+    _mm256_storeu_ps(
+        y, _mm256_fmadd_ps(_mm256_set1_ps(scale), _mm256_cvtepi32_ps(sums), _mm256_loadu_ps(y)));
+}
+
+/// A tile's block of columns times one token.
+template<PanelKind Kind>
+BITLOOM_INLINE void multiplyTile(const uint8_t* codes, const uint8_t* tables, int64_t steps,
+                                 const int16_t* q, float scale, int32_t start, float* y) {
+    constexpr bool small = Kind == PanelKind::Table2 || Kind == PanelKind::Table3;
+    Multiply<small> use;
+#pragma GCC unroll 8
+    for (int o = 0; o < octets; ++o)
+        use.sums[o] = _mm256_setzero_si256();
+    for (int64_t s = 0; s < steps; ++s) {
+        use.q[0] = pairOf(q + 4 * s);
+        use.q[1] = pairOf(q + 4 * s + 2);
+        prefetch<Kind>(codes);
+        step<Kind>(codes, tables, use);
+        codes += stepBytesOf<Kind>;
+        tables += stepTables<Kind>;
+    }
+    use.finish();
+#pragma GCC unroll 8
+    for (int o = 0; o < octets; ++o)
+        addTo(y + 8 * o, _mm256_add_epi32(use.sums[o], _mm256_set1_epi32(start)), scale);
+}
+
+/// The same, unpacked to words: [pairs of columns][octets].
+template<PanelKind Kind>
+BITLOOM_INLINE void unpackTile(const uint8_t* codes, const uint8_t* tables, int64_t steps,
+                               __m256i* words) {
+    Keep use{words};
+    for (int64_t s = 0; s < steps; ++s) {
+        prefetch<Kind>(codes);
+        step<Kind>(codes, tables, use);
+        codes += stepBytesOf<Kind>;
+        tables += stepTables<Kind>;
+        use.to += 2 * octets;
     }
 }
 
-static void matvec(std::span<const PanelSegment> segments, const uint8_t* codes,
-                   const uint8_t* tables, const PanelInput& input, int64_t rows, float* y) {
-    const float* scale = input.scale.data();
-    const int32_t *start = input.start.data(), *sum = input.sum.data();
-    const int8_t *high = input.high.data(), *low = input.low.data();
+/// Where a block's activations of the first of some tokens are, and how far apart the tokens.
+struct BlockInput {
+    const int16_t* q;
+    const float* scale;
+    const int32_t* start;
+    int64_t columns, blocks;
+};
+
+/// Half a tile of words times some tokens: 4·Tokens sums in registers.
+template<int Tokens>
+BITLOOM_TARGET void multiplyWords(const __m256i* words, int64_t pairs, const BlockInput& in,
+                                  float* y, int64_t stride) {
+    __m256i sums[Tokens][4];
+#pragma GCC unroll 4
+    for (int t = 0; t < Tokens; ++t)
+#pragma GCC unroll 4
+        for (int o = 0; o < 4; ++o)
+            sums[t][o] = _mm256_set1_epi32(in.start[t * in.blocks]);
+    for (int64_t p = 0; p < pairs; ++p) {
+        __m256i q[Tokens];
+#pragma GCC unroll 4
+        for (int t = 0; t < Tokens; ++t)
+            q[t] = pairOf(in.q + t * in.columns + 2 * p);
+#pragma GCC unroll 4
+        for (int o = 0; o < 4; ++o) {
+            const __m256i w = _mm256_load_si256(words + p * octets + o);
+#pragma GCC unroll 4
+            for (int t = 0; t < Tokens; ++t)
+                sums[t][o] = dot(sums[t][o], w, q[t]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int t = 0; t < Tokens; ++t)
+#pragma GCC unroll 4
+        for (int o = 0; o < 4; ++o)
+            addTo(y + t * stride + 8 * o, sums[t][o], in.scale[t * in.blocks]);
+}
+
+/// A tile of words times all tokens.
+BITLOOM_TARGET inline void multiplyAll(const __m256i* words, int64_t pairs, BlockInput in,
+                                       int64_t tokens, float* y, int64_t stride) {
+    // As many sums as leave registers for the operands: plain AVX2 needs one for the product too.
+    constexpr int most = BITLOOM_VNNI ? 3 : 2;
+    for (int64_t t = 0; t < tokens;) {
+        const int64_t left = tokens - t;
+        const int n = left == 4 ? 2 : left < most ? int(left) : most;
+        for (int half = 0; half < 2; ++half) {
+            const __m256i* from = words + 4 * half;
+            float* to = y + t * stride + 32 * half;
+            if (n == 1)
+                multiplyWords<1>(from, pairs, in, to, stride);
+            else if (n == 2)
+                multiplyWords<2>(from, pairs, in, to, stride);
+            else
+                multiplyWords<most>(from, pairs, in, to, stride);
+        }
+        in.q += n * in.columns;
+        in.scale += n * in.blocks;
+        in.start += n * in.blocks;
+        t += n;
+    }
+}
+
+template<PanelKind Kind>
+BITLOOM_TARGET void segment(const uint8_t*& codes, const uint8_t*& tables, BlockInput& in,
+                            int64_t columns, int64_t rows, int64_t tokens, float* y,
+                            int64_t stride) {
+    alignas(64) __m256i words[panelBlock / 2 * octets];
+    for (int64_t first = 0; first < columns; first += panelBlock) {
+        const int64_t n = columns - first < panelBlock ? columns - first : panelBlock;
+        const int64_t steps = n / panelColumnUnit;
+        for (int64_t row = 0; row < rows; row += tile) {
+            if (tokens == 1) {
+                multiplyTile<Kind>(codes, tables, steps, in.q, *in.scale, *in.start, y + row);
+            } else {
+                unpackTile<Kind>(codes, tables, steps, words);
+                multiplyAll(words, 2 * steps, in, tokens, y + row, stride);
+            }
+            codes += steps * stepBytesOf<Kind>;
+        }
+        tables += steps * stepTables<Kind>;
+        in.q += n;
+        ++in.scale;
+        ++in.start;
+    }
+}
+
+static void product(std::span<const PanelSegment> segments, const uint8_t* codes,
+                    const uint8_t* tables, const PanelInput& input, int64_t rows, float* y,
+                    int64_t stride) {
+    const int64_t tokens = input.tokens;
+    BlockInput in{input.q.data(), input.scale.data(), input.start.data(),
+                  int64_t(input.q.size()) / tokens, int64_t(input.scale.size()) / tokens};
     for (const PanelSegment& s : segments) {
+        const auto run = [&](auto* version) {
+            version(codes, tables, in, s.columns, rows, tokens, y, stride);
+        };
         switch (s.kind) {
         case PanelKind::Table2:
-            segment<PanelKind::Table2>(codes, tables, high, low, s.columns, rows, scale, start, sum,
-                                       y);
+            run(segment<PanelKind::Table2>);
             break;
         case PanelKind::Table3:
-            segment<PanelKind::Table3>(codes, tables, high, low, s.columns, rows, scale, start, sum,
-                                       y);
+            run(segment<PanelKind::Table3>);
             break;
         case PanelKind::Table4:
-            segment<PanelKind::Table4>(codes, tables, high, low, s.columns, rows, scale, start, sum,
-                                       y);
+            run(segment<PanelKind::Table4>);
             break;
         case PanelKind::Plain5:
-            segment<PanelKind::Plain5>(codes, tables, high, low, s.columns, rows, scale, start, sum,
-                                       y);
+            run(segment<PanelKind::Plain5>);
             break;
         case PanelKind::Plain6:
-            segment<PanelKind::Plain6>(codes, tables, high, low, s.columns, rows, scale, start, sum,
-                                       y);
+            run(segment<PanelKind::Plain6>);
             break;
         case PanelKind::Plain8:
-            segment<PanelKind::Plain8>(codes, tables, high, low, s.columns, rows, scale, start, sum,
-                                       y);
+            run(segment<PanelKind::Plain8>);
             break;
         }
     }

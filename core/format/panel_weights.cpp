@@ -6,10 +6,13 @@
 #include "core/base/threads.h"
 #include "kernels/dense_rows.h"
 #include "kernels/half.h"
+#include "kernels/sparse_rows.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
+#include <string>
 
 namespace bitloom {
 
@@ -43,8 +46,12 @@ int16_t gridOffset(int bits) {
 
 } // namespace
 
-PanelWeights::PanelWeights(const ColumnWeights& weights, int threads)
-    : m_rows(weights.rows), m_cols(weights.cols), m_rawDtype(weights.rawDtype) {
+static_assert(PanelWeights::tokenTile == kernels::sparseTile);
+
+PanelWeights::PanelWeights(const ColumnWeights& weights, int threads,
+                           const kernels::PanelKernels& kernels)
+    : m_kernels(&kernels), m_rows(weights.rows), m_cols(weights.cols),
+      m_rawDtype(weights.rawDtype) {
     place(weights);
     packPanels(weights, threads);
     collectOutliers(weights);
@@ -52,6 +59,7 @@ PanelWeights::PanelWeights(const ColumnWeights& weights, int threads)
 
 /// Stored order: by width, widest first as in the file, source order within; raw columns apart.
 void PanelWeights::place(const ColumnWeights& weights) {
+    std::vector<uint8_t> entriesOfAll;
     std::vector<std::vector<int64_t>> byKind(size_t(PanelKind::Plain8) + 1);
     for (int64_t k = 0; k < m_cols; ++k) {
         const ColumnClass& c = weights.classAt(k);
@@ -100,11 +108,12 @@ void PanelWeights::place(const ColumnWeights& weights) {
             }
             m_places.push_back(p);
             m_offsets.push_back(offset);
-            m_tables.insert(m_tables.end(), table.begin(), table.end());
+            entriesOfAll.insert(entriesOfAll.end(), table.begin(), table.end());
         }
     }
     m_blockBegin.push_back(int64_t(m_places.size()));
-    m_tables.resize(m_tables.size() + 64); // kernels read whole registers
+    m_tables.resize(size_t(kernels::packedTableBytes(m_kernels->layout, m_segments)));
+    kernels::packPanelTables(m_kernels->layout, m_segments, entriesOfAll, m_tables);
 }
 
 int64_t PanelWeights::paddedRows(int64_t panel) const {
@@ -127,8 +136,10 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
     }
     m_panelAt.assign(1, 0);
     for (int64_t panel = 0; panel < panels(); ++panel)
-        m_panelAt.push_back(m_panelAt.back() +
-                            size_t(kernels::panelBytes(m_segments, paddedRows(panel))));
+        m_panelAt.push_back((m_panelAt.back() +
+                             size_t(kernels::panelBytes(m_segments, paddedRows(panel))) +
+                             kernels::panelAlignment - 1) /
+                            kernels::panelAlignment * kernels::panelAlignment);
     m_codes = HugeBuffer(m_panelAt.back());
     parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
         std::vector<const uint8_t*> codes;
@@ -147,7 +158,7 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
                                         : replaced[size_t(k)].data() + first);
                 }
                 const size_t bytes = size_t(kernels::segmentBytes(segment, rows));
-                kernels::packPanelSegment(segment, codes, rows, m_rows - first,
+                kernels::packPanelSegment(m_kernels->layout, segment, codes, rows, m_rows - first,
                                           out.subspan(at, bytes));
                 at += bytes;
             }
@@ -193,42 +204,70 @@ int64_t PanelWeights::bytes() const {
     return bytes + int64_t(m_codes.size());
 }
 
-void PanelWeights::begin(std::span<const float> x, Input& input) const {
-    input.x.assign(x.begin(), x.end());
-    input.stored.resize(m_places.size());
-    input.high.resize(m_places.size());
-    input.low.resize(m_places.size());
-    const auto count = size_t(blocks());
-    input.scale.resize(count);
-    input.start.resize(count);
-    input.sum.resize(count);
-    input.bias.resize(count);
+void PanelWeights::begin(const float* x, int64_t tokens, int64_t stride, Input& input,
+                         int bytes) const {
+    const auto count = size_t(tokens), places = m_places.size() * count,
+               all = size_t(blocks()) * count;
+    input.tokens = tokens;
+    input.bytes = bytes;
+    input.x.resize(size_t(m_cols) * count);
     input.raw.clear();
-    for (const int64_t k : m_rawColumns)
-        input.raw.push_back(x[size_t(k)]);
+    for (int64_t t = 0; t < tokens; ++t) {
+        std::memcpy(input.x.data() + t * m_cols, x + t * stride, size_t(m_cols) * sizeof(float));
+        for (const int64_t k : m_rawColumns)
+            input.raw.push_back(x[t * stride + k]);
+    }
+    if (tokens > 1 && !m_outlierColumn.empty()) {
+        const int64_t tiles = (tokens + tokenTile - 1) / tokenTile;
+        input.turned.resize(size_t(tiles * m_cols) *
+                            size_t(kernels::sparseWidth(std::min(tokens, tokenTile))));
+    }
+    input.stored.resize(places);
+    input.q.resize(places);
+    input.high.resize(places);
+    input.low.resize(places);
+    input.scale.resize(all);
+    input.start.resize(all);
+    input.bias.resize(all);
+}
+
+void PanelWeights::begin(std::span<const float> x, Input& input) const {
+    begin(x.data(), 1, m_cols, input);
 }
 
 void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) const {
-    for (int64_t b = first; b < last; ++b) {
+    const bool turn = input.tokens > 1 && !m_outlierColumn.empty();
+    for (int64_t item = first; item < last; ++item) {
+        const int64_t token = item / blocks(), b = item % blocks();
         const auto begin = size_t(m_blockBegin[size_t(b)]),
-                   end = size_t(m_blockBegin[size_t(b) + 1]);
+                   n = size_t(m_blockBegin[size_t(b) + 1]) - begin;
+        const size_t at = size_t(token) * m_places.size() + begin;
+        const float* x = input.x.data() + token * m_cols;
         double bias = 0;
-        for (size_t i = begin; i < end; ++i) {
-            const Place& p = m_places[i];
-            const float value = p.column < 0 ? 0.f : input.x[size_t(p.column)];
-            input.stored[i] = p.scale * value;
+        for (size_t i = 0; i < n; ++i) {
+            const Place& p = m_places[begin + i];
+            const float value = p.column < 0 ? 0.f : x[size_t(p.column)];
+            input.stored[at + i] = p.scale * value;
             bias += double(p.remainder) * double(value);
         }
-        input.bias[size_t(b)] = bias;
+        if (turn) {
+            const int64_t tile = token / tokenTile, left = input.tokens - tile * tokenTile;
+            const int64_t width = kernels::sparseWidth(std::min(left, tokenTile));
+            // Only the last tile can be narrower.
+            float* turned = input.turned.data() +
+                            tile * m_cols * kernels::sparseWidth(std::min(input.tokens, tokenTile));
+            for (size_t i = 0; i < n; ++i)
+                if (const int64_t k = m_places[begin + i].column; k >= 0)
+                    turned[k * width + token % tokenTile] = x[size_t(k)];
+        }
+        input.bias[size_t(item)] = bias;
         // One block is a segment of its own: blocks do not see each other.
-        const PanelSegment block{m_blockKind[size_t(b)], int64_t(end - begin)};
-        const auto part = [&](auto& values) {
-            return std::span(values).subspan(begin, end - begin);
-        };
-        const auto one = [&](auto& values) { return std::span(values).subspan(size_t(b), 1); };
-        kernels::roundPanelInput({&block, 1}, std::span(m_offsets).subspan(begin, end - begin),
-                                 part(input.stored), part(input.high), part(input.low),
-                                 one(input.scale), one(input.start), one(input.sum));
+        const PanelSegment block{m_blockKind[size_t(b)], int64_t(n)};
+        const auto part = [&](auto& values) { return std::span(values).subspan(at, n); };
+        const auto one = [&](auto& values) { return std::span(values).subspan(size_t(item), 1); };
+        kernels::roundPanelInput({&block, 1}, std::span(m_offsets).subspan(begin, n),
+                                 part(input.stored), input.bytes, part(input.q), part(input.high),
+                                 part(input.low), one(input.scale), one(input.start));
     }
 }
 
@@ -237,44 +276,85 @@ void PanelWeights::prepare(std::span<const float> x, Input& input) const {
     prepareBlocks(0, blocks(), input);
 }
 
-/// A chain of fused multiply-adds for each row, columns ascending.
-void PanelWeights::addOutliers(const Input& input, int64_t firstRow, int64_t rows, float* y) const {
+/// A chain of fused multiply-adds for each row and token, columns ascending.
+void PanelWeights::addOutliers(const Input& input, int64_t token, int64_t tokens, int64_t firstRow,
+                               int64_t rows, float* sums) const {
     const uint32_t first = m_outlierBegin[size_t(firstRow)];
     const size_t count = m_outlierBegin[size_t(firstRow + rows)] - first;
     thread_local std::vector<float> values;
     if (values.size() < count) values.resize(count);
     const kernels::DenseRowKernels& dense = kernels::denseRowKernels();
     dense.fromHalf(m_outlierValue.data() + first, values.data(), int64_t(count));
-    if (m_wideColumn.empty())
-        return dense.addSparse(m_outlierBegin.data() + firstRow, rows,
-                               m_outlierColumn.data() + first, values.data(), input.x.data(), y);
-    for (int64_t row = 0; row < rows; ++row)
-        for (uint32_t i = m_outlierBegin[size_t(firstRow + row)];
-             i < m_outlierBegin[size_t(firstRow + row) + 1]; ++i)
-            y[row] = std::fma(values[i - first], input.x[m_wideColumn[i]], y[row]);
+    const uint32_t* begin = m_outlierBegin.data() + firstRow;
+    if (m_wideColumn.empty() && input.tokens == 1) {
+        dense.addSparse(begin, rows, m_outlierColumn.data() + first, values.data(), input.x.data(),
+                        sums);
+    } else if (m_wideColumn.empty()) {
+        const int64_t width = kernels::sparseWidth(std::min(input.tokens, tokenTile));
+        kernels::addSparseRows(begin, rows, m_outlierColumn.data() + first, values.data(),
+                               input.turned.data() + token / tokenTile * m_cols * width, tokens,
+                               sums, kernels::panelRows);
+    } else {
+        for (int64_t t = 0; t < tokens; ++t)
+            for (int64_t row = 0; row < rows; ++row) {
+                float& sum = sums[t * kernels::panelRows + row];
+                for (uint32_t i = begin[row]; i < begin[row + 1]; ++i)
+                    sum = std::fma(values[i - first],
+                                   input.x[size_t((token + t) * m_cols + m_wideColumn[i])], sum);
+            }
+    }
 }
 
-void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, std::span<float> y,
-                            const kernels::PanelKernels& kernels) const {
-    const kernels::PanelInput quantized{input.high, input.low, input.scale, input.start, input.sum};
-    float sums[kernels::panelRows];
-    const auto bias = float(std::accumulate(input.bias.begin(), input.bias.end(), 0.0));
-    for (int64_t panel = first; panel < last; ++panel) {
-        const int64_t begin = panel * kernels::panelRows;
-        const int64_t rows = std::min<int64_t>(m_rows - begin, kernels::panelRows);
-        std::fill(sums, sums + kernels::panelRows, bias);
-        kernels.matvec(m_segments, m_codes.data() + m_panelAt[size_t(panel)], m_tables.data(),
-                       quantized, paddedRows(panel), sums);
-        if (!m_rawColumns.empty()) {
-            const kernels::RowMatrix raw{m_raw.data() + begin,
-                                         m_rawDtype == DType::BF16 ? kernels::RowType::BF16
-                                                                   : kernels::RowType::F16,
-                                         int64_t(m_rawColumns.size()), rows, m_rows};
-            kernels::denseRowKernels().combine(raw, {input.raw.data(), 1, 0}, sums, rows);
-        }
-        if (!m_outlierBegin.empty()) addOutliers(input, begin, rows, sums);
-        std::copy(sums, sums + rows, y.data() + begin);
+/// sums [tokens, panelRows] of one panel and the tokens from `token` on, tokenTile at most.
+void PanelWeights::multiplyPanel(const Input& input, int64_t panel, int64_t token, int64_t tokens,
+                                 float* sums) const {
+    const int64_t begin = panel * kernels::panelRows;
+    const int64_t rows = std::min<int64_t>(m_rows - begin, kernels::panelRows);
+    for (int64_t t = 0; t < tokens; ++t) {
+        const auto from = input.bias.begin() + (token + t) * blocks();
+        std::fill_n(sums + t * kernels::panelRows, kernels::panelRows,
+                    float(std::accumulate(from, from + blocks(), 0.0)));
     }
+    const kernels::PanelInput all{input.tokens, input.bytes, input.q,    input.high,
+                                  input.low,    input.scale, input.start};
+    m_kernels->product(m_segments, m_codes.data() + m_panelAt[size_t(panel)], m_tables.data(),
+                       all.part(token, tokens), paddedRows(panel), sums, kernels::panelRows);
+    if (!m_rawColumns.empty()) {
+        const auto count = int64_t(m_rawColumns.size());
+        const kernels::RowMatrix raw{m_raw.data() + begin,
+                                     m_rawDtype == DType::BF16 ? kernels::RowType::BF16
+                                                               : kernels::RowType::F16,
+                                     count, rows, m_rows};
+        kernels::denseRowKernels().combine(raw, {input.raw.data() + token * count, tokens, count},
+                                           sums, kernels::panelRows);
+    }
+    if (!m_outlierBegin.empty()) addOutliers(input, token, tokens, begin, rows, sums);
+}
+
+void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, int64_t firstToken,
+                            int64_t lastToken, float* y, int64_t stride) const {
+    thread_local std::vector<float> sums;
+    sums.resize(size_t(std::min(tokenTile, lastToken - firstToken) * kernels::panelRows));
+    for (int64_t panel = first; panel < last; ++panel)
+        for (int64_t token = firstToken; token < lastToken; token += tokenTile) {
+            const int64_t tokens = std::min(tokenTile, lastToken - token);
+            multiplyPanel(input, panel, token, tokens, sums.data());
+            const int64_t begin = panel * kernels::panelRows;
+            const int64_t rows = std::min<int64_t>(m_rows - begin, kernels::panelRows);
+            for (int64_t t = 0; t < tokens; ++t)
+                std::copy_n(sums.data() + t * kernels::panelRows, rows,
+                            y + (token + t) * stride + begin);
+        }
+}
+
+void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, float* y,
+                            int64_t stride) const {
+    multiply(input, first, last, 0, input.tokens, y, stride);
+}
+
+void PanelWeights::multiply(const Input& input, int64_t first, int64_t last,
+                            std::span<float> y) const {
+    multiply(input, first, last, 0, 1, y.data(), m_rows);
 }
 
 } // namespace bitloom

@@ -13,18 +13,21 @@
 
 namespace bitloom {
 
-/// A column layer repacked for multiplying with vectors at the speed of memory (KERNELS §2, §4):
-/// segments of one width, panels of 256 rows. Immutable: const members may run on several threads.
+/// A column layer repacked for multiplying with one vector at the speed of memory and with many at
+/// that of the byte multipliers (KERNELS §2, §4): segments of one width, panels of 256 rows.
+/// Immutable: const members may run on several threads.
 ///
 /// Every kind of column ends up in one of the kernels' six: tables of 1 and 5 bits as wider ones,
 /// grids as tables of their codes; what a fractional zero adds is the same for all rows and becomes
-/// one number for each input. Column scales go into the activations, which are then rounded to
-/// 15 bits in blocks of 128 columns; raw columns and outliers are multiplied in float32 with the
-/// activations as they are.
+/// one number for each token. Column scales go into the activations, which are then rounded to two
+/// bytes (or one) in blocks of 128 columns; raw columns and outliers are multiplied in float32 with
+/// the activations as they are. A token's result does not depend on which others go with it.
 class PanelWeights {
 public:
-    /// Throws Error for weights that break FORMAT's limits on tables.
-    PanelWeights(const ColumnWeights& weights, int threads);
+    /// Throws Error for weights that break FORMAT's limits on tables. Packed for `kernels`, which
+    /// products then use.
+    PanelWeights(const ColumnWeights& weights, int threads,
+                 const kernels::PanelKernels& kernels = kernels::panelKernels());
 
     int64_t rows() const { return m_rows; }
     int64_t cols() const { return m_cols; }
@@ -33,28 +36,40 @@ public:
     int64_t bytes() const;
     const std::vector<kernels::PanelSegment>& segments() const { return m_segments; }
 
-    /// One input, prepared; reused from product to product without allocating.
+    /// The inputs of some tokens, prepared; reused from product to product without allocating.
     struct Input {
-        std::vector<float> x;      ///< [K], source order
-        std::vector<float> stored; ///< [Σ segment columns], times the columns' scales
+        int64_t tokens = 0;
+        int bytes = 2;             ///< of an activation
+        std::vector<float> x;      ///< [tokens, K], source order
+        std::vector<float> turned; ///< [tiles of tokens, K, width], for outliers of several tokens
+        std::vector<float> stored; ///< [tokens, Σ segment columns], times the columns' scales
+        std::vector<int16_t> q;    ///< as stored, rounded
         std::vector<int8_t> high, low;
-        std::vector<float> scale;
-        std::vector<int32_t> start, sum;
-        std::vector<double> bias; ///< [blocks], of all rows
-        std::vector<float> raw;   ///< [raw columns]
+        std::vector<float> scale; ///< [tokens, blocks]
+        std::vector<int32_t> start;
+        std::vector<double> bias; ///< [tokens, blocks], of all rows
+        std::vector<float> raw;   ///< [tokens, raw columns]
     };
-    /// `x` [K] in source order.
+    /// One token: `x` [K] in source order.
     void prepare(std::span<const float> x, Input& input) const;
-    /// The same in parts, which may run side by side after one call of `begin`: activation blocks
-    /// [first, last) of blocks().
+    /// The same for several, and in parts, which may run side by side after one call of `begin`:
+    /// items [first, last) of tokens·blocks(), a token's activation blocks after another's. Token t
+    /// begins at x + t·stride. `bytes`: of an activation, 2 or 1 (kernels::panelRadix).
+    void begin(const float* x, int64_t tokens, int64_t stride, Input& input, int bytes = 2) const;
     void begin(std::span<const float> x, Input& input) const;
     void prepareBlocks(int64_t first, int64_t last, Input& input) const;
     int64_t blocks() const { return int64_t(m_blockBegin.size()) - 1; }
 
-    /// y [rows] for the rows of panels [first, last); the rest of `y` stays. `kernels`: which
-    /// version, by default the fastest.
-    void multiply(const Input& input, int64_t first, int64_t last, std::span<float> y,
-                  const kernels::PanelKernels& kernels = kernels::panelKernels()) const;
+    /// y[t·stride + n] for all tokens and the rows of panels [first, last); the rest of `y` stays.
+    /// Codes are read from memory once.
+    void multiply(const Input& input, int64_t first, int64_t last, float* y, int64_t stride) const;
+    /// The same for tokens [firstToken, lastToken) alone, where there are more threads than panels:
+    /// both multiples of tokenTile, or the last one the number of tokens.
+    void multiply(const Input& input, int64_t first, int64_t last, int64_t firstToken,
+                  int64_t lastToken, float* y, int64_t stride) const;
+    /// One token: y [rows].
+    void multiply(const Input& input, int64_t first, int64_t last, std::span<float> y) const;
+    static constexpr int64_t tokenTile = 64; ///< tokens that go through a panel together
 
 private:
     struct Place {
@@ -66,8 +81,12 @@ private:
     void packPanels(const ColumnWeights& weights, int threads);
     void collectOutliers(const ColumnWeights& weights);
     int64_t paddedRows(int64_t panel) const;
-    void addOutliers(const Input& input, int64_t firstRow, int64_t rows, float* y) const;
+    void multiplyPanel(const Input& input, int64_t panel, int64_t token, int64_t tokens,
+                       float* sums) const;
+    void addOutliers(const Input& input, int64_t token, int64_t tokens, int64_t firstRow,
+                     int64_t rows, float* sums) const;
 
+    const kernels::PanelKernels* m_kernels;
     int64_t m_rows = 0, m_cols = 0;
     std::vector<kernels::PanelSegment> m_segments;
     std::vector<Place> m_places;                 ///< stored order, padding included

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 
-// Matrix times vector with column tables, over more weights than any cache holds, against the read
-// bandwidth measured in the same run:
+// Products with column tables over more weights than any cache holds, against the read bandwidth
+// measured in the same run; prints Markdown:
 //
-//     bench_panels [--threads N] [--gigabytes G] [--isa NAME] [--columns K]
+//     bench_panels [--threads N] [--gigabytes G] [--isa NAME] [--columns K] [--tokens 1,2,…]
+//                  [--bytes 1,2] [--rounds R] [--json FILE]
 //
-// One row for each instruction set and width: GB/s of codes and tables, fraction of the best of
-// three streaming readers, weights per second. Then uniform against mixed widths at equal bytes.
+// A row for each instruction set, width and number of tokens: GB/s of codes, fraction of the best
+// of several streaming readers, weights·tokens per second, all of the best round (other work on the
+// machine only ever takes away). --gigabytes 0 measures weights that stay in the second-level
+// cache.
 
 #include "kernels/column_panels.h"
 
@@ -16,6 +19,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,7 +39,7 @@ struct Memory {
     uint8_t* data = nullptr;
     size_t bytes = 0;
     explicit Memory(size_t size) : bytes((size + (2 << 20) - 1) / (2 << 20) * (2 << 20)) {
-        data = static_cast<uint8_t*>(::mmap(nullptr, bytes + (2 << 20), PROT_READ | PROT_WRITE,
+        data = static_cast<uint8_t*>(::mmap(nullptr, bytes + (4 << 20), PROT_READ | PROT_WRITE,
                                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         if (data == MAP_FAILED) std::abort();
         data =
@@ -48,21 +54,29 @@ struct Memory {
     }
 };
 
-/// Seconds of the median of `rounds` runs of body(thread) on `threads` threads.
+/// What this thread has had of a core: for weights in the cache, where waiting for a core is not
+/// the kernel's.
+double threadSeconds() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+/// Seconds of the best of `rounds` runs of body(thread) on `threads` threads.
 template<class Body>
 double timed(int threads, int rounds, const Body& body) {
-    std::vector<double> seconds;
+    double best = 1e9;
     for (int round = 0; round < rounds; ++round) {
         const auto begin = Clock::now();
         std::vector<std::thread> pool;
-        for (int t = 0; t < threads; ++t)
+        for (int t = 1; t < threads; ++t)
             pool.emplace_back(body, t);
+        body(0);
         for (std::thread& thread : pool)
             thread.join();
-        seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+        best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count());
     }
-    std::sort(seconds.begin(), seconds.end());
-    return seconds[seconds.size() / 2];
+    return best;
 }
 
 volatile uint64_t sink;
@@ -82,119 +96,258 @@ void readSpan(const uint8_t* from, size_t bytes) {
     sink = all[0] ^ all[1] ^ all[2] ^ all[3] ^ all[4] ^ all[5] ^ all[6] ^ all[7];
 }
 
+/// One stream that asks for its memory early, as the kernels do.
+void readAhead(const uint8_t* from, size_t bytes) {
+    typedef uint64_t Line __attribute__((vector_size(64), aligned(64)));
+    Line sum = {};
+    for (size_t i = 0; i + 64 <= bytes; i += 64) {
+        __builtin_prefetch(from + i + 4096);
+        sum ^= *reinterpret_cast<const Line*>(from + i);
+    }
+    sink = sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
+}
+
 /// The best of several ways to read everything once, in bytes per second.
-double readBandwidth(const Memory& memory, int threads) {
+double readBandwidth(const Memory& memory, int threads, int rounds) {
     double best = 0;
     const size_t share = memory.bytes / size_t(threads) / 4096 * 4096;
-    const auto measure = [&](void (*reader)(const uint8_t*, size_t)) {
+    for (void (*reader)(const uint8_t*, size_t) :
+         {readSpan<1>, readSpan<2>, readSpan<4>, readAhead}) {
         const double seconds =
-            timed(threads, 7, [&](int t) { reader(memory.data + size_t(t) * share, share); });
+            timed(threads, rounds, [&](int t) { reader(memory.data + size_t(t) * share, share); });
         best = std::max(best, double(share) * threads / seconds);
-    };
-    measure(readSpan<1>);
-    measure(readSpan<2>);
-    measure(readSpan<4>);
+    }
     return best;
 }
 
+/// Tables and activations of some segments; the codes are the memory's noise.
 struct Work {
     std::vector<PanelSegment> segments;
+    int64_t tokens, columns;
     std::vector<uint8_t> tables;
+    std::vector<int16_t> q;
     std::vector<int8_t> high, low;
     std::vector<float> scale;
-    std::vector<int32_t> start, sum;
+    std::vector<int32_t> start;
+    int bytes;
 
-    explicit Work(std::vector<PanelSegment> of) : segments(std::move(of)) {
-        tables.resize(size_t(tableBytes(segments)) + 64);
-        for (size_t i = 0; i < tables.size(); ++i)
-            tables[i] = uint8_t(i * 73 % 128);
-        size_t columns = 0;
-        for (const PanelSegment& segment : segments)
-            columns += size_t(segment.columns);
-        std::vector<float> x(columns);
-        for (size_t i = 0; i < columns; ++i)
-            x[i] = float(int(i * 37 % 255) - 127);
-        const std::vector<int16_t> offsets(columns, -64);
-        const size_t blocks = size_t(blockCount(segments));
-        high.resize(columns), low.resize(columns), scale.resize(blocks), start.resize(blocks),
-            sum.resize(blocks);
-        roundPanelInput(segments, offsets, x, high, low, scale, start, sum);
+    Work(std::vector<PanelSegment> of, PanelLayout layout, int64_t count, int width)
+        : segments(std::move(of)), tokens(count), columns(columnCount(segments)), bytes(width) {
+        std::vector<uint8_t> entries(size_t(tableEntries(segments)));
+        for (size_t i = 0; i < entries.size(); ++i)
+            entries[i] = uint8_t(i * 73 % 128);
+        tables.resize(size_t(packedTableBytes(layout, segments)));
+        packPanelTables(layout, segments, entries, tables);
+        const size_t n = size_t(columns), blocks = size_t(blockCount(segments)),
+                     all = size_t(tokens);
+        std::vector<float> x(n);
+        const std::vector<int16_t> offsets(n, -64);
+        q.resize(all * n), high.resize(all * n), low.resize(all * n);
+        scale.resize(all * blocks), start.resize(all * blocks);
+        for (size_t t = 0; t < all; ++t) {
+            for (size_t i = 0; i < n; ++i)
+                x[i] = float(int((i + t) * 37 % 255) - 127);
+            roundPanelInput(segments, offsets, x, bytes, std::span(q).subspan(t * n, n),
+                            std::span(high).subspan(t * n, n), std::span(low).subspan(t * n, n),
+                            std::span(scale).subspan(t * blocks, blocks),
+                            std::span(start).subspan(t * blocks, blocks));
+        }
     }
-    PanelInput input() const { return {high, low, scale, start, sum}; }
+    PanelInput input() const { return {tokens, bytes, q, high, low, scale, start}; }
 };
 
-/// Seconds to multiply all panels that fit into the memory, once.
-double multiply(const Work& work, const PanelKernels& kernels, const Memory& memory, int threads,
-                size_t& panels) {
-    const size_t bytes = size_t(panelBytes(work.segments, panelRows));
-    panels = memory.bytes / bytes / size_t(threads) * size_t(threads);
-    const size_t share = panels / size_t(threads);
-    return timed(threads, 7, [&](int t) {
-        std::vector<float> y(panelRows);
-        for (size_t p = share * size_t(t); p < share * size_t(t + 1); ++p) {
-            std::fill(y.begin(), y.end(), 0.f);
-            kernels.matvec(work.segments, memory.data + p * bytes, work.tables.data(), work.input(),
-                           panelRows, y.data());
-        }
+struct Result {
+    std::string isa, bits;
+    int64_t tokens;
+    int bytes;
+    double bytesPerSecond, weightTokens;
+};
+
+/// As many panels as fit into the memory, or as some hundred milliseconds need, times all tokens.
+Result measure(const Work& work, const PanelKernels& kernels, const Memory& memory, bool cached,
+               int threads, int rounds) {
+    const size_t bytes = (size_t(panelBytes(work.segments, panelRows)) + 63) / 64 * 64;
+    const double weights = double(panelRows) * double(work.columns);
+    const auto most = size_t(12e9 / (weights * double(work.tokens))) + 1;
+    const size_t share = cached ? 1 : std::min(memory.bytes / bytes / size_t(threads), most);
+    const size_t times = cached ? most / 60 + 1 : 1;
+    const int64_t part = std::min<int64_t>(work.tokens, 64);
+    std::vector<double> busy(size_t(threads), 1e9);
+    const double wall = timed(threads, cached ? 10 * rounds : rounds, [&](int t) {
+        std::vector<float> y(size_t(panelRows * part));
+        const double begin = threadSeconds();
+        for (size_t again = 0; again < times; ++again)
+            for (size_t p = share * size_t(t); p < share * size_t(t + 1); ++p)
+                for (int64_t first = 0; first < work.tokens; first += part) {
+                    std::fill(y.begin(), y.end(), 0.f);
+                    kernels.product(work.segments, memory.data + p * bytes, work.tables.data(),
+                                    work.input().part(first, std::min(part, work.tokens - first)),
+                                    panelRows, y.data(), panelRows);
+                }
         sink = uint64_t(y[0]);
+        busy[size_t(t)] = std::min(busy[size_t(t)], threadSeconds() - begin);
     });
+    const double seconds = cached ? *std::max_element(busy.begin(), busy.end()) : wall;
+    const double panels = double(share) * threads * double(times) / seconds;
+    return {kernels.name,
+            "",
+            work.tokens,
+            work.bytes,
+            panels * double(bytes),
+            panels * weights * double(work.tokens)};
+}
+
+std::string lineOf(const char* path, const std::string& key) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+        if (line.rfind(key, 0) == 0) {
+            const size_t at = line.find_first_not_of(" \t:", key.size());
+            return at == std::string::npos ? "" : line.substr(at);
+        }
+    return "unknown";
+}
+
+/// The flags that decide which version runs and how fast.
+std::string processorFlags() {
+    std::istringstream all(lineOf("/proc/cpuinfo", "flags"));
+    std::string out;
+    for (std::string flag; all >> flag;)
+        if (flag.rfind("avx", 0) == 0 || flag == "fma") out += (out.empty() ? "" : " ") + flag;
+    return out;
+}
+
+std::string load() {
+    std::ifstream file("/proc/loadavg");
+    std::string one;
+    file >> one;
+    return one;
+}
+
+std::string now() {
+    const std::time_t t = std::time(nullptr);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", std::gmtime(&t));
+    return text;
+}
+
+std::vector<int> numbers(const std::string& text) {
+    std::vector<int> out;
+    std::istringstream in(text);
+    for (std::string item; std::getline(in, item, ',');)
+        out.push_back(std::atoi(item.c_str()));
+    return out;
+}
+
+struct Options {
+    int threads = int(std::max(1u, std::thread::hardware_concurrency()));
+    double gigabytes = 1.2;
+    int64_t columns = 4096;
+    int rounds = 9;
+    std::string isa, json;
+    std::vector<int> tokens{1}, bytes{2};
+};
+
+Options parse(int argc, char** argv) {
+    Options o;
+    for (int i = 1; i + 1 < argc; i += 2) {
+        const std::string option = argv[i], value = argv[i + 1];
+        if (option == "--threads")
+            o.threads = std::atoi(value.c_str());
+        else if (option == "--gigabytes")
+            o.gigabytes = std::atof(value.c_str());
+        else if (option == "--columns")
+            o.columns = std::atoll(value.c_str());
+        else if (option == "--rounds")
+            o.rounds = std::atoi(value.c_str());
+        else if (option == "--isa")
+            o.isa = value;
+        else if (option == "--json")
+            o.json = value;
+        else if (option == "--tokens")
+            o.tokens = numbers(value);
+        else if (option == "--bytes")
+            o.bytes = numbers(value);
+        else {
+            std::fprintf(stderr, "bench_panels: unknown option %s\n", option.c_str());
+            std::exit(2);
+        }
+    }
+    return o;
+}
+
+void writeJson(const Options& o, const std::string& before, double bandwidth,
+               const std::vector<Result>& results) {
+    std::ofstream out(o.json);
+    out << "{\"processor\":\"" << lineOf("/proc/cpuinfo", "model name") << "\",\"flags\":\""
+        << processorFlags() << "\",\"date\":\"" << now() << "\",\"load_before\":" << before
+        << ",\"load_after\":" << load() << ",\"threads\":" << o.threads
+        << ",\"columns\":" << o.columns << ",\"gigabytes\":" << o.gigabytes
+        << ",\"read_gbps\":" << bandwidth / 1e9 << ",\"results\":[";
+    for (size_t i = 0; i < results.size(); ++i) {
+        const Result& r = results[i];
+        out << (i ? "," : "") << "\n{\"isa\":\"" << r.isa << "\",\"bits\":\"" << r.bits
+            << "\",\"tokens\":" << r.tokens << ",\"activation_bytes\":" << r.bytes
+            << ",\"gbps\":" << r.bytesPerSecond / 1e9
+            << ",\"of_read\":" << r.bytesPerSecond / bandwidth
+            << ",\"gweight_tokens_per_s\":" << r.weightTokens / 1e9 << "}";
+    }
+    out << "\n]}\n";
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    int threads = int(std::max(1u, std::thread::hardware_concurrency()));
-    double gigabytes = 1.2;
-    int64_t columns = 4096;
-    std::string only;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        const std::string option = argv[i];
-        if (option == "--threads") threads = std::atoi(argv[i + 1]);
-        if (option == "--gigabytes") gigabytes = std::atof(argv[i + 1]);
-        if (option == "--isa") only = argv[i + 1];
-        if (option == "--columns") columns = std::atoll(argv[i + 1]);
-    }
-    const Memory memory(size_t(gigabytes * 1e9));
-    const std::pair<PanelKind, const char*> kinds[] = {
-        {PanelKind::Table2, "2"}, {PanelKind::Table3, "3"}, {PanelKind::Table4, "4"},
-        {PanelKind::Plain5, "5"}, {PanelKind::Plain6, "6"}, {PanelKind::Plain8, "8"}};
+    const Options o = parse(argc, argv);
+    const bool cached = o.gigabytes <= 0;
+    const std::string before = load();
+    const Memory memory(cached ? size_t(64 << 20) : size_t(o.gigabytes * 1e9));
+    const int64_t k = o.columns;
+    const std::pair<std::vector<PanelSegment>, const char*> mixes[] = {
+        {{{PanelKind::Table2, k}}, "2"},
+        {{{PanelKind::Table3, k}}, "3"},
+        {{{PanelKind::Table4, k}}, "4"},
+        {{{PanelKind::Plain5, k}}, "5"},
+        {{{PanelKind::Plain6, k}}, "6"},
+        {{{PanelKind::Plain8, k}}, "8"},
+        // 3 bits on average.
+        {{{PanelKind::Plain8, k / 64},
+          {PanelKind::Plain6, k / 64},
+          {PanelKind::Plain5, k / 32},
+          {PanelKind::Table4, k / 4},
+          {PanelKind::Table3, k / 4},
+          {PanelKind::Table2, k / 16 * 7}},
+         "mixed"}};
 
+    double bandwidth = cached ? 0 : readBandwidth(memory, o.threads, o.rounds);
+    std::vector<Result> results;
     for (const PanelKernels& kernels : allPanelKernels()) {
-        if (std::string(kernels.name) == "scalar" || (!only.empty() && only != kernels.name))
-            continue;
-        const double bandwidth = readBandwidth(memory, threads);
-        std::printf("%s, %d threads, K = %lld, %.1f GB; read bandwidth %.1f GB/s\n", kernels.name,
-                    threads, (long long)columns, double(memory.bytes) / 1e9, bandwidth / 1e9);
-        std::printf("  bits   GB/s  of read  Gweights/s\n");
-        for (const auto& [kind, name] : kinds) {
-            const Work work({{kind, columns}});
-            size_t panels = 0;
-            const double seconds = multiply(work, kernels, memory, threads, panels);
-            const double weights = double(panels) * panelRows * columns;
-            const double bytes =
-                double(panels) * double(panelBytes(work.segments, panelRows)) / seconds;
-            std::printf("  %-5s %6.1f   %5.2f   %8.1f\n", name, bytes / 1e9, bytes / bandwidth,
-                        weights / seconds / 1e9);
-        }
-        // 3 bits on average, of one width and of many.
-        const Work uniform({{PanelKind::Table3, columns}});
-        const Work mixed({{PanelKind::Plain8, 64},
-                          {PanelKind::Plain6, 64},
-                          {PanelKind::Plain5, 128},
-                          {PanelKind::Table4, 1024},
-                          {PanelKind::Table3, 1024},
-                          {PanelKind::Table2, 1792}});
-        size_t panels = 0;
-        const double one = multiply(uniform, kernels, memory, threads, panels);
-        const double perByteUniform =
-            one / double(panels) / double(panelBytes(uniform.segments, panelRows));
-        const double many = multiply(mixed, kernels, memory, threads, panels);
-        const double perByteMixed =
-            many / double(panels) / double(panelBytes(mixed.segments, panelRows));
-        std::printf("  mixed widths (2, 3, 4, 5, 6, 8) against 3 bits, time per byte: %.2f\n",
-                    perByteMixed / perByteUniform);
-        const double after = readBandwidth(memory, threads);
-        std::printf("  read bandwidth afterwards %.1f GB/s\n\n", after / 1e9);
+        const bool wanted = o.isa.empty() ? std::string(kernels.name) != "scalar"
+                                          : std::string(kernels.name) == o.isa;
+        if (!wanted) continue;
+        for (const int tokens : o.tokens)
+            for (const int bytes : o.bytes)
+                for (const auto& [segments, name] : mixes) {
+                    const Work work(segments, kernels.layout, tokens, bytes);
+                    results.push_back(measure(work, kernels, memory, cached, o.threads, o.rounds));
+                    results.back().bits = name;
+                }
+        if (!cached) bandwidth = std::max(bandwidth, readBandwidth(memory, o.threads, o.rounds));
     }
+
+    std::printf("%s (%s), %d threads, K = %lld; %s UTC, load %s before, %s after. ",
+                lineOf("/proc/cpuinfo", "model name").c_str(), processorFlags().c_str(), o.threads,
+                (long long)k, now().c_str(), before.c_str(), load().c_str());
+    if (cached)
+        std::printf("Weights in the cache.\n\n");
+    else
+        std::printf("Read bandwidth %.1f GB/s over %.1f GB in huge pages.\n\n", bandwidth / 1e9,
+                    double(memory.bytes) / 1e9);
+    std::printf("| version | tokens | bytes of an activation | bits | GB/s | of read | "
+                "Gweights·tokens/s |\n|---|---|---|---|---|---|---|\n");
+    for (const Result& r : results)
+        std::printf("| %s | %lld | %d | %s | %.1f | %.2f | %.1f |\n", r.isa.c_str(),
+                    (long long)r.tokens, r.bytes, r.bits.c_str(), r.bytesPerSecond / 1e9,
+                    cached ? 0.0 : r.bytesPerSecond / bandwidth, r.weightTokens / 1e9);
+    if (!o.json.empty()) writeJson(o, before, bandwidth, results);
     return 0;
 }

@@ -17,14 +17,19 @@ using Random = std::mt19937_64;
 constexpr PanelKind kinds[] = {PanelKind::Table2, PanelKind::Table3, PanelKind::Table4,
                                PanelKind::Plain5, PanelKind::Plain6, PanelKind::Plain8};
 
-/// A matrix as codes and tables, and packed.
+/// Panels and tables of a matrix as one instruction set reads them.
+struct Packed {
+    std::vector<std::vector<uint8_t>> panels;
+    std::vector<uint8_t> tables;
+};
+
+/// A matrix as codes and tables.
 struct Matrix {
     int64_t rows = 0;
     std::vector<PanelSegment> segments;
     std::vector<std::vector<uint8_t>> codes; ///< by column in stored order; empty = padding
     std::vector<uint8_t> tables;
     std::vector<int16_t> offsets;
-    std::vector<std::vector<uint8_t>> panels;
 
     int64_t columns() const { return int64_t(codes.size()); }
     int64_t rowsOf(size_t panel) const {
@@ -55,8 +60,14 @@ struct Matrix {
                     int16_t(extreme ? (random() % 2 ? 127 : -128) : int(random() % 256) - 128));
             }
         }
-        for (int64_t first = 0; first < n; first += panelRows) {
-            const int64_t padded = rowsOf(panels.size());
+    }
+
+    Packed packed(PanelLayout layout) const {
+        Packed out;
+        out.tables.assign(size_t(packedTableBytes(layout, segments)), 0xAA);
+        packPanelTables(layout, segments, tables, out.tables);
+        for (int64_t first = 0; first < rows; first += panelRows) {
+            const int64_t padded = rowsOf(out.panels.size());
             std::vector<uint8_t> panel(size_t(panelBytes(segments, padded)), 0xAA);
             size_t at = 0, column = 0;
             for (const PanelSegment& segment : segments) {
@@ -65,44 +76,56 @@ struct Matrix {
                     pointers.push_back(codes[column].empty() ? nullptr
                                                              : codes[column].data() + first);
                 const size_t bytes = size_t(segmentBytes(segment, padded));
-                packPanelSegment(segment, pointers, padded, n - first,
+                packPanelSegment(layout, segment, pointers, padded, rows - first,
                                  std::span(panel).subspan(at, bytes));
                 at += bytes;
             }
-            QCOMPARE(at, panel.size());
-            panels.push_back(std::move(panel));
+            if (at != panel.size()) qFatal("panel of another size than its segments");
+            out.panels.push_back(std::move(panel));
         }
+        return out;
     }
 };
 
-/// Activations of a matrix, quantized.
+/// Activations of a matrix for some tokens, quantized.
 struct Activations {
+    int64_t tokens;
+    int bytes;
     std::vector<float> x;
+    std::vector<int16_t> values;
     std::vector<int8_t> high, low;
     std::vector<float> scale;
-    std::vector<int32_t> start, sum;
+    std::vector<int32_t> start;
 
-    Activations(const Matrix& m, std::vector<float> values) : x(std::move(values)) {
-        const size_t blocks = size_t(blockCount(m.segments));
-        high.resize(x.size()), low.resize(x.size()), scale.resize(blocks), start.resize(blocks),
-            sum.resize(blocks);
-        roundPanelInput(m.segments, m.offsets, x, high, low, scale, start, sum);
+    Activations(const Matrix& m, std::vector<float> all, int64_t count = 1, int width = 2)
+        : tokens(count), bytes(width), x(std::move(all)) {
+        const size_t blocks = size_t(blockCount(m.segments)), n = x.size() / size_t(tokens);
+        values.resize(x.size()), high.resize(x.size()), low.resize(x.size());
+        scale.resize(blocks * size_t(tokens)), start.resize(blocks * size_t(tokens));
+        for (size_t t = 0; t < size_t(tokens); ++t)
+            roundPanelInput(m.segments, m.offsets, std::span(x).subspan(t * n, n), bytes,
+                            std::span(values).subspan(t * n, n), std::span(high).subspan(t * n, n),
+                            std::span(low).subspan(t * n, n),
+                            std::span(scale).subspan(t * blocks, blocks),
+                            std::span(start).subspan(t * blocks, blocks));
     }
-    int32_t q(size_t i) const { return 254 * high[i] + low[i]; }
-    static Activations random(const Matrix& m, Random& random) {
+    int32_t q(size_t i) const { return bytes == 2 ? 256 * high[i] + low[i] : low[i]; }
+    static Activations random(const Matrix& m, Random& random, int64_t tokens = 1, int bytes = 2) {
         std::normal_distribution<float> normal;
         std::vector<float> x;
-        for (const auto& column : m.codes)
-            x.push_back(column.empty() ? 0.f : normal(random) * std::exp(normal(random)));
-        return Activations(m, std::move(x));
+        for (int64_t t = 0; t < tokens; ++t)
+            for (const auto& column : m.codes)
+                x.push_back(column.empty() ? 0.f : normal(random) * std::exp(normal(random)));
+        return Activations(m, std::move(x), tokens, bytes);
     }
-    PanelInput input() const { return {high, low, scale, start, sum}; }
+    PanelInput input() const { return {tokens, bytes, values, high, low, scale, start}; }
 };
 
 /// The formula of column_panels.h from codes and tables: int64 inside, fma outside.
-float expected(const Matrix& m, const Activations& a, int64_t row, float bias) {
+float expected(const Matrix& m, const Activations& a, int64_t token, int64_t row, float bias) {
     float y = bias;
-    size_t column = 0, block = 0, table = 0;
+    const size_t before = size_t(token * m.columns());
+    size_t column = 0, block = size_t(token * blockCount(m.segments)), table = 0;
     for (const PanelSegment& segment : m.segments) {
         const int entries = panelEntries(segment.kind);
         for (int64_t first = 0; first < segment.columns; first += 128, ++block) {
@@ -111,7 +134,7 @@ float expected(const Matrix& m, const Activations& a, int64_t row, float bias) {
                 const int code = m.codes[column].empty() ? 0 : m.codes[column][size_t(row)];
                 const int value =
                     (entries ? int(m.tables[table + size_t(code)]) : code) + m.offsets[column];
-                sum += int64_t(value) * a.q(column);
+                sum += int64_t(value) * a.q(before + column);
                 ++column;
                 table += size_t(entries);
             }
@@ -134,25 +157,32 @@ class TestColumnPanels : public QObject {
 
     static void checkAll(const Matrix& m, const Activations& a) {
         for (const PanelKernels& kernels : allPanelKernels()) {
-            for (size_t p = 0; p < m.panels.size(); ++p) {
+            const Packed packed = m.packed(kernels.layout);
+            for (size_t p = 0; p < packed.panels.size(); ++p) {
                 const int64_t padded = m.rowsOf(p), first = int64_t(p) * panelRows;
-                std::vector<float> y(size_t(padded) + 16);
+                const int64_t stride = padded + 16;
+                std::vector<float> y(size_t(stride * a.tokens));
                 for (size_t i = 0; i < y.size(); ++i)
                     y[i] = float(i) * 0.37f - 5;
                 const std::vector<float> before = y;
-                kernels.matvec(m.segments, m.panels[p].data(), m.tables.data(), a.input(), padded,
-                               y.data());
-                for (int64_t row = 0; row < std::min(padded, m.rows - first); ++row) {
-                    const float wanted = expected(m, a, first + row, before[size_t(row)]);
-                    if (!same(y[size_t(row)], wanted))
-                        QFAIL(qPrintable(QString("%1, row %2: %3 instead of %4")
-                                             .arg(kernels.name)
-                                             .arg(first + row)
-                                             .arg(double(y[size_t(row)]))
-                                             .arg(double(wanted))));
+                kernels.product(m.segments, packed.panels[p].data(), packed.tables.data(),
+                                a.input(), padded, y.data(), stride);
+                for (int64_t t = 0; t < a.tokens; ++t) {
+                    for (int64_t row = 0; row < std::min(padded, m.rows - first); ++row) {
+                        const size_t i = size_t(t * stride + row);
+                        const float wanted = expected(m, a, t, first + row, before[i]);
+                        if (!same(y[i], wanted))
+                            QFAIL(qPrintable(QString("%1, token %2, row %3: %4 instead of %5")
+                                                 .arg(kernels.name)
+                                                 .arg(t)
+                                                 .arg(first + row)
+                                                 .arg(double(y[i]))
+                                                 .arg(double(wanted))));
+                    }
+                    for (int64_t i = t * stride + padded; i < (t + 1) * stride; ++i)
+                        // nothing behind the panel is touched
+                        QVERIFY(same(y[size_t(i)], before[size_t(i)]));
                 }
-                for (size_t i = size_t(padded); i < y.size(); ++i)
-                    QVERIFY(same(y[i], before[i])); // nothing behind the panel is touched
             }
         }
     }
@@ -179,7 +209,44 @@ private slots:
         QFETCH(int, columns);
         Random random(unsigned(kind * 1000 + rows + columns));
         const Matrix m(rows, {{kinds[kind], columns}}, random);
-        checkAll(m, Activations::random(m, random));
+        for (const int bytes : {1, 2})
+            checkAll(m, Activations::random(m, random, 1, bytes));
+    }
+
+    /// Every number of tokens that some version cuts up in another way.
+    void tokens_data() {
+        QTest::addColumn<int>("kind");
+        for (int kind = 0; kind < panelKinds; ++kind)
+            QTest::addRow("kind %d", kind) << kind;
+    }
+    void tokens() {
+        QFETCH(int, kind);
+        Random random(unsigned(kind + 50));
+        const Matrix m(70 + 128 * (kind % 2), {{kinds[kind], 133}}, random);
+        for (const int bytes : {1, 2})
+            for (const int tokens : {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 17})
+                checkAll(m, Activations::random(m, random, tokens, bytes));
+    }
+
+    /// A prompt is the same as its tokens one by one.
+    void parts() {
+        Random random(11);
+        const Matrix m(256, {{PanelKind::Plain8, 12}, {PanelKind::Table3, 300}}, random);
+        const Activations a = Activations::random(m, random, 19);
+        for (const PanelKernels& kernels : allPanelKernels()) {
+            const Packed packed = m.packed(kernels.layout);
+            std::vector<float> whole(256 * 19, 1.f), parts = whole;
+            const auto multiply = [&](const PanelInput& input, float* y) {
+                kernels.product(m.segments, packed.panels[0].data(), packed.tables.data(), input,
+                                256, y, 256);
+            };
+            multiply(a.input(), whole.data());
+            multiply(a.input().part(0, 1), parts.data());
+            multiply(a.input().part(1, 11), parts.data() + 256);
+            multiply(a.input().part(12, 7), parts.data() + 256 * 12);
+            QVERIFY2(std::memcmp(whole.data(), parts.data(), whole.size() * sizeof(float)) == 0,
+                     kernels.name);
+        }
     }
 
     void mixtures() {
@@ -190,7 +257,8 @@ private slots:
                 if (random() % 3) widths.push_back({kinds[5 - i], int64_t(random() % 150 + 1)});
             if (widths.empty()) continue;
             const Matrix m(int64_t(random() % 600 + 1), widths, random);
-            checkAll(m, Activations::random(m, random));
+            checkAll(m, Activations::random(m, random, int64_t(round % 3 ? 1 : random() % 5 + 1),
+                                            int(random() % 2 + 1)));
         }
     }
 
@@ -198,13 +266,19 @@ private slots:
     void extremes() {
         Random random(8);
         for (const PanelKind kind : kinds) {
-            const Matrix m(256, {{kind, 4096}}, random, /*extreme=*/true);
-            for (const float sign : {1.f, -1.f})
-                checkAll(m, Activations(m, std::vector<float>(size_t(m.columns()), sign)));
-            std::vector<float> alternating(size_t(m.columns()));
-            for (size_t i = 0; i < alternating.size(); ++i)
-                alternating[i] = i % 2 ? 1.f : -1.f;
-            checkAll(m, Activations(m, alternating));
+            const Matrix m(256, {{kind, 1024}}, random, /*extreme=*/true);
+            const size_t n = size_t(m.columns());
+            std::vector<float> x; // three tokens
+            for (size_t i = 0; i < 3 * n; ++i)
+                x.push_back(i < n ? 1.f : i < 2 * n ? -1.f : i % 2 ? 1.f : -1.f);
+            for (const int bytes : {1, 2}) {
+                checkAll(m, Activations(m, x, 3, bytes));
+                for (size_t t = 0; t < 3; ++t)
+                    checkAll(m, Activations(m,
+                                            std::vector<float>(x.begin() + long(t * n),
+                                                               x.begin() + long((t + 1) * n)),
+                                            1, bytes));
+            }
         }
     }
 
@@ -214,31 +288,54 @@ private slots:
         m.offsets.assign(m.offsets.size(), -3);
         QCOMPARE(blockCount(m.segments), int64_t(4)); // 128, 128, 44; 20
         std::vector<float> x(320, 0.f);
-        x[5] = -3.2384f, x[6] = 1.f, x[7] = 0.00004f, x[8] = 0.00016f, x[9] = 0.0127f;
-        x[300] = 1e-30f;
+        x[5] = -3.2639f, x[6] = 1.f, x[7] = 0.00004f, x[8] = 0.00016f, x[9] = 0.0128f;
+        x[10] = 0.0127f, x[300] = 1e-30f;
         const Activations a(m, x);
-        QCOMPARE(a.q(5), -32384);
+        QCOMPARE(a.q(5), -32639);
         QCOMPARE(int(a.high[5]), -127);
-        QCOMPARE(int(a.low[5]), -126);
+        QCOMPARE(int(a.low[5]), -127);
         QCOMPARE(a.q(6), 10000);
         QCOMPARE(a.q(7), 0);
         QCOMPARE(a.q(8), 2);
-        QCOMPARE(a.q(9), 127); // half of 254
-        QVERIFY(same(a.scale[0], 3.2384f / 32384.f));
+        QCOMPARE(a.q(9), 128);
+        QCOMPARE(int(a.high[9]), 1); // halves go up
+        QCOMPARE(int(a.low[9]), -128);
+        QCOMPARE(int(a.high[10]), 0);
+        QVERIFY(same(a.scale[0], 3.2639f / 32639.f));
         QCOMPARE(a.scale[1], 0.f);
-        QCOMPARE(a.sum[0], -32384 + 10000 + 2 + 127);
-        QCOMPARE(a.start[0], -3 * (-32384 + 10000 + 2 + 127));
+        QCOMPARE(a.start[0], -3 * (-32639 + 10000 + 2 + 128 + 127));
         QCOMPARE(a.start[1], 0);
-        QCOMPARE(a.q(300), 32384);
-        for (size_t i = 0; i < x.size(); ++i) // never off by more than half a step
+        QCOMPARE(a.q(300), 32639);
+        for (size_t i = 0; i < x.size(); ++i) { // never off by more than half a step
+            QCOMPARE(int(a.values[i]), a.q(i));
             QVERIFY(std::abs(double(x[i]) - double(a.scale[i < 300 ? i / 128 : 3]) * a.q(i)) <=
                     0.5001 * double(a.scale[i < 300 ? i / 128 : 3]));
+        }
+    }
+
+    void activationsOfOneByte() {
+        Random random(10);
+        Matrix m(64, {{PanelKind::Plain8, 130}}, random);
+        m.offsets.assign(m.offsets.size(), 2);
+        std::vector<float> x(132, 0.f);
+        x[0] = 12.7f, x[1] = -3.26f, x[2] = 0.25f, x[131] = -4.f;
+        const Activations a(m, x, 1, 1);
+        QVERIFY(same(a.scale[0], 12.7f / 127.f));
+        QCOMPARE(a.q(0), 127);
+        QCOMPARE(a.q(1), -33);
+        QVERIFY(a.q(2) == 2 || a.q(2) == 3);
+        QCOMPARE(a.q(131), -127);
+        QCOMPARE(a.start[0], 2 * (127 - 33 + a.q(2)));
+        QCOMPARE(a.start[1], -254);
+        for (size_t i = 0; i < x.size(); ++i)
+            QCOMPARE(int(a.values[i]), a.q(i));
     }
 
     void sizes() {
         const std::vector<PanelSegment> segments{{PanelKind::Plain6, 8}, {PanelKind::Table3, 132}};
         QCOMPARE(panelBytes(segments, 256), int64_t(8 * 256 * 6 / 8 + 132 * 256 * 3 / 8));
-        QCOMPARE(tableBytes(segments), int64_t(132 * 8));
+        QCOMPARE(tableEntries(segments), int64_t(132 * 8));
+        QCOMPARE(columnCount(segments), int64_t(140));
         QCOMPARE(blockCount(segments), int64_t(3));
     }
 };

@@ -43,11 +43,8 @@ class TestPanelWeights : public QObject {
     /// Every version against the dequantized layer in double: no row may be off by more than what
     /// rounding the activations can do to it.
     static void check(const ColumnWeights& weights, const std::vector<float>& x) {
-        const PanelWeights panels(weights, 2);
-        QCOMPARE(panels.rows(), weights.rows);
-        QCOMPARE(panels.cols(), weights.cols);
         PanelWeights::Input input;
-        panels.prepare(x, input);
+        PanelWeights(weights, 2).prepare(x, input);
         // The scale of the block that each column's activation was rounded in.
         std::vector<double> step(size_t(weights.cols), 0.0);
         {
@@ -56,12 +53,15 @@ class TestPanelWeights : public QObject {
             for (const float value : input.stored)
                 largest = std::max(largest, std::abs(double(value)));
             for (double& s : step)
-                s = largest / 32384;
+                s = largest / 32639;
         }
         std::vector<float> reference;
         for (const kernels::PanelKernels& kernels : kernels::allPanelKernels()) {
             std::vector<float> y(size_t(weights.rows), 77.f);
-            panels.multiply(input, 0, panels.panels(), y, kernels);
+            const PanelWeights panels(weights, 2, kernels);
+            QCOMPARE(panels.rows(), weights.rows);
+            QCOMPARE(panels.cols(), weights.cols);
+            panels.multiply(input, 0, panels.panels(), y);
             if (reference.empty()) {
                 reference = y;
                 std::vector<double> exact(y.size(), 0.0), bound(y.size(), 0.0);
@@ -138,6 +138,62 @@ private slots:
                                 {0, 3, 17}),
                   activations(random, cols));
         }
+    }
+    /// Tokens that go through together give what each gives alone, in every version and from
+    /// several threads' parts.
+    void manyTokens() {
+        Random random(9);
+        for (const int64_t tokens : {2, 5, 64, 131}) {
+            const int64_t rows = 290, cols = 150, stride = cols + 3;
+            const ColumnWeights weights =
+                randomWeights(random, rows, cols, DType::F16, everyKind, {0, 9});
+            const std::vector<float> x = activations(random, tokens * stride);
+            for (const kernels::PanelKernels& kernels : kernels::allPanelKernels())
+                for (const int bytes : {1, 2}) {
+                    const PanelWeights panels(weights, 2, kernels);
+                    PanelWeights::Input all, one;
+                    panels.begin(x.data(), tokens, stride, all, bytes);
+                    const int64_t items = tokens * panels.blocks();
+                    panels.prepareBlocks(items / 3, items, all);
+                    panels.prepareBlocks(0, items / 3, all);
+                    std::vector<float> together(static_cast<size_t>(tokens * (rows + 7)), -1.f);
+                    std::vector<float> alone(static_cast<size_t>(rows));
+                    const int64_t middle = std::min<int64_t>(64, tokens);
+                    panels.multiply(all, 0, 1, together.data(), rows + 7);
+                    panels.multiply(all, 1, 2, 0, middle, together.data(), rows + 7);
+                    panels.multiply(all, 1, 2, middle, tokens, together.data(), rows + 7);
+                    for (int64_t t = 0; t < tokens; ++t) {
+                        panels.begin(x.data() + t * stride, 1, stride, one, bytes);
+                        panels.prepareBlocks(0, panels.blocks(), one);
+                        panels.multiply(one, 0, 2, alone);
+                        const float* row = together.data() + t * (rows + 7);
+                        QVERIFY2(std::memcmp(row, alone.data(), alone.size() * sizeof(float)) == 0,
+                                 kernels.name);
+                        QCOMPARE(row[rows], -1.f);
+                    }
+                }
+        }
+    }
+    /// One byte an activation: coarser, but no more than its step says.
+    void oneByte() {
+        Random random(10);
+        const ColumnWeights weights =
+            randomWeights(random, 300, 256, DType::F16, {{PointKind::Table, 3}}, {0});
+        const PanelWeights panels(weights, 2);
+        const std::vector<float> x = activations(random, 256);
+        PanelWeights::Input one, two;
+        panels.begin(x.data(), 1, 256, one, 1);
+        panels.prepareBlocks(0, panels.blocks(), one);
+        panels.prepare(x, two);
+        std::vector<float> coarse(300), fine(300);
+        panels.multiply(one, 0, panels.panels(), coarse);
+        panels.multiply(two, 0, panels.panels(), fine);
+        double error = 0, size = 0;
+        for (size_t i = 0; i < fine.size(); ++i) {
+            error += double(coarse[i] - fine[i]) * double(coarse[i] - fine[i]);
+            size += double(fine[i]) * double(fine[i]);
+        }
+        QVERIFY(error > 0 && error < 0.02 * 0.02 * size);
     }
     void zeros() {
         Random random(6);
