@@ -9,12 +9,14 @@
 //
 // A row for each instruction set, width and number of tokens: GB/s of codes, fraction of the best
 // of several streaming readers, weights·tokens per second, all of the best round (other work on the
-// machine only ever takes away). --gigabytes 0 measures weights that stay in the second-level
-// cache.
+// machine only ever takes away). A round is short, so that some find all cores free, and goes on
+// in the memory where the last one ended, so that nothing is in a cache. --gigabytes 0 measures
+// weights that stay in the second-level cache.
 
 #include "kernels/column_panels.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -62,20 +64,35 @@ double threadSeconds() {
     return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
 }
 
-/// Seconds of the best of `rounds` runs of body(thread) on `threads` threads.
+/// Seconds of the best of `rounds` runs of body(thread, round) on `threads` threads.
 template<class Body>
 double timed(int threads, int rounds, const Body& body) {
+    std::atomic<int> ready{0}, done{0};
+    std::atomic<int> current{-1};
+    std::vector<std::thread> pool;
+    for (int t = 1; t < threads; ++t)
+        pool.emplace_back([&, t] {
+            for (int round = 0; round < rounds; ++round) {
+                ++ready;
+                while (current.load() < round)
+                    std::this_thread::yield();
+                body(t, round);
+                ++done;
+            }
+        });
     double best = 1e9;
     for (int round = 0; round < rounds; ++round) {
+        while (ready.load() < (threads - 1) * (round + 1))
+            std::this_thread::yield();
         const auto begin = Clock::now();
-        std::vector<std::thread> pool;
-        for (int t = 1; t < threads; ++t)
-            pool.emplace_back(body, t);
-        body(0);
-        for (std::thread& thread : pool)
-            thread.join();
+        current = round;
+        body(0, round);
+        while (done.load() < (threads - 1) * (round + 1))
+            ;
         best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count());
     }
+    for (std::thread& thread : pool)
+        thread.join();
     return best;
 }
 
@@ -107,15 +124,19 @@ void readAhead(const uint8_t* from, size_t bytes) {
     sink = sum[0] ^ sum[1] ^ sum[2] ^ sum[3] ^ sum[4] ^ sum[5] ^ sum[6] ^ sum[7];
 }
 
+constexpr size_t roundBytes = 64 << 20; ///< that all threads read in a round
+
 /// The best of several ways to read everything once, in bytes per second.
 double readBandwidth(const Memory& memory, int threads, int rounds) {
     double best = 0;
-    const size_t share = memory.bytes / size_t(threads) / 4096 * 4096;
+    const size_t share = roundBytes / size_t(threads) / 4096 * 4096, all = share * size_t(threads);
     for (void (*reader)(const uint8_t*, size_t) :
          {readSpan<1>, readSpan<2>, readSpan<4>, readAhead}) {
-        const double seconds =
-            timed(threads, rounds, [&](int t) { reader(memory.data + size_t(t) * share, share); });
-        best = std::max(best, double(share) * threads / seconds);
+        const double seconds = timed(threads, 10 * rounds, [&](int t, int round) {
+            const size_t at = size_t(round) % (memory.bytes / all) * all;
+            reader(memory.data + at + size_t(t) * share, share);
+        });
+        best = std::max(best, double(all) / seconds);
     }
     return best;
 }
@@ -163,28 +184,32 @@ struct Result {
     double bytesPerSecond, weightTokens;
 };
 
-/// As many panels as fit into the memory, or as some hundred milliseconds need, times all tokens.
+/// Panels after panels, times all tokens.
 Result measure(const Work& work, const PanelKernels& kernels, const Memory& memory, bool cached,
                int threads, int rounds) {
     const size_t bytes = (size_t(panelBytes(work.segments, panelRows)) + 63) / 64 * 64;
     const double weights = double(panelRows) * double(work.columns);
-    const auto most = size_t(12e9 / (weights * double(work.tokens))) + 1;
-    const size_t share = cached ? 1 : std::min(memory.bytes / bytes / size_t(threads), most);
-    const size_t times = cached ? most / 60 + 1 : 1;
+    // As much as a reader reads in a round, but only some ten milliseconds of computing.
+    const auto most = size_t(1e9 / (weights * double(work.tokens))) + 1;
+    const size_t share =
+        cached ? 1 : std::max<size_t>(1, std::min(roundBytes / bytes / size_t(threads), most));
+    const size_t all = share * size_t(threads) * bytes, places = memory.bytes / all;
+    const size_t times = cached ? most / 6 + 1 : 1;
     const int64_t part = std::min<int64_t>(work.tokens, 64);
     std::vector<double> busy(size_t(threads), 1e9);
-    const double wall = timed(threads, cached ? 10 * rounds : rounds, [&](int t) {
-        std::vector<float> y(size_t(panelRows * part));
+    std::vector<std::vector<float>> y(size_t(threads), std::vector<float>(panelRows * part));
+    const double wall = timed(threads, 10 * rounds, [&](int t, int round) {
+        float* own = y[size_t(t)].data();
         const double begin = threadSeconds();
+        const uint8_t* from = memory.data + (cached ? 0 : size_t(round) % places * all);
         for (size_t again = 0; again < times; ++again)
             for (size_t p = share * size_t(t); p < share * size_t(t + 1); ++p)
                 for (int64_t first = 0; first < work.tokens; first += part) {
-                    std::fill(y.begin(), y.end(), 0.f);
-                    kernels.product(work.segments, memory.data + p * bytes, work.tables.data(),
+                    std::fill_n(own, panelRows * part, 0.f);
+                    kernels.product(work.segments, from + p * bytes, work.tables.data(),
                                     work.input().part(first, std::min(part, work.tokens - first)),
-                                    panelRows, y.data(), panelRows);
+                                    panelRows, own, panelRows);
                 }
-        sink = uint64_t(y[0]);
         busy[size_t(t)] = std::min(busy[size_t(t)], threadSeconds() - begin);
     });
     const double seconds = cached ? *std::max_element(busy.begin(), busy.end()) : wall;
