@@ -57,6 +57,48 @@ PanelWeights::PanelWeights(const ColumnWeights& weights, int threads,
     collectOutliers(weights);
 }
 
+PanelWeights::PanelWeights(std::span<const int8_t> codes, std::span<const float> rowScale,
+                           int64_t cols, int threads, const kernels::PanelKernels& kernels)
+    : m_kernels(&kernels), m_rows(int64_t(rowScale.size())), m_cols(cols),
+      m_rowScale(rowScale.begin(), rowScale.end()) {
+    for (int64_t k = 0; k < cols; ++k)
+        m_places.push_back({k, 1.f});
+    while (m_places.size() % size_t(kernels::panelColumnUnit))
+        m_places.push_back({-1});
+    m_offsets.assign(m_places.size(), gridOffset(8));
+    addSegment({PanelKind::Plain8, int64_t(m_places.size())});
+    m_blockBegin.push_back(int64_t(m_places.size()));
+    m_tables.resize(size_t(kernels::packedTableBytes(kernels.layout, m_segments)));
+    placePanels();
+    parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
+        std::vector<uint8_t> turned(size_t(cols * kernels::panelRows)); // a panel, [cols, rows]
+        std::vector<const uint8_t*> columns(m_places.size(), nullptr);
+        for (size_t k = 0; k < size_t(cols); ++k)
+            columns[k] = turned.data() + k * size_t(kernels::panelRows);
+        for (int64_t panel = begin; panel < end; ++panel) {
+            const int64_t first = panel * kernels::panelRows;
+            const int64_t rows = std::min<int64_t>(m_rows - first, kernels::panelRows);
+            for (int64_t row = 0; row < rows; ++row)
+                for (int64_t k = 0; k < cols; ++k)
+                    turned[size_t(k * kernels::panelRows + row)] =
+                        uint8_t(codes[size_t((first + row) * cols + k)] + 128);
+            const std::span out(m_codes.data() + m_panelAt[size_t(panel)],
+                                size_t(kernels::panelBytes(m_segments, paddedRows(panel))));
+            kernels::packPanelSegment(kernels.layout, m_segments[0], columns, paddedRows(panel),
+                                      rows, out);
+        }
+    });
+}
+
+void PanelWeights::addSegment(PanelSegment segment) {
+    const auto begin = kernels::columnCount(m_segments);
+    m_segments.push_back(segment);
+    for (int64_t at = 0; at < segment.columns; at += kernels::panelBlock) {
+        m_blockBegin.push_back(begin + at);
+        m_blockKind.push_back(segment.kind);
+    }
+}
+
 /// Stored order: by width, widest first as in the file, source order within; raw columns apart.
 void PanelWeights::place(const ColumnWeights& weights) {
     std::vector<uint8_t> entriesOfAll;
@@ -75,11 +117,7 @@ void PanelWeights::place(const ColumnWeights& weights) {
         if (columns.empty()) continue;
         while (columns.size() % size_t(kernels::panelColumnUnit))
             columns.push_back(-1);
-        m_segments.push_back({PanelKind(kind), int64_t(columns.size())});
-        for (size_t at = 0; at < columns.size(); at += size_t(kernels::panelBlock)) {
-            m_blockBegin.push_back(int64_t(m_places.size() + at));
-            m_blockKind.push_back(PanelKind(kind));
-        }
+        addSegment({PanelKind(kind), int64_t(columns.size())});
         const int entries = kernels::panelEntries(PanelKind(kind));
         for (const int64_t k : columns) {
             Place p{k};
@@ -121,6 +159,17 @@ int64_t PanelWeights::paddedRows(int64_t panel) const {
     return (left + kernels::panelRowUnit - 1) / kernels::panelRowUnit * kernels::panelRowUnit;
 }
 
+/// Panels begin on lines of the cache.
+void PanelWeights::placePanels() {
+    m_panelAt.assign(1, 0);
+    for (int64_t panel = 0; panel < panels(); ++panel)
+        m_panelAt.push_back((m_panelAt.back() +
+                             size_t(kernels::panelBytes(m_segments, paddedRows(panel))) +
+                             kernels::panelAlignment - 1) /
+                            kernels::panelAlignment * kernels::panelAlignment);
+    m_codes = HugeBuffer(m_panelAt.back());
+}
+
 void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
     // Codes of 5-bit tables, replaced by their entries.
     std::vector<std::vector<uint8_t>> replaced(static_cast<size_t>(m_cols));
@@ -134,13 +183,7 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
             replaced[size_t(k)].push_back(
                 uint8_t(weights.tables[size_t(k * 32 + code)] - m_offsets[i]));
     }
-    m_panelAt.assign(1, 0);
-    for (int64_t panel = 0; panel < panels(); ++panel)
-        m_panelAt.push_back((m_panelAt.back() +
-                             size_t(kernels::panelBytes(m_segments, paddedRows(panel))) +
-                             kernels::panelAlignment - 1) /
-                            kernels::panelAlignment * kernels::panelAlignment);
-    m_codes = HugeBuffer(m_panelAt.back());
+    placePanels();
     parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
         std::vector<const uint8_t*> codes;
         for (int64_t panel = begin; panel < end; ++panel) {
@@ -200,7 +243,8 @@ int64_t PanelWeights::bytes() const {
     int64_t bytes =
         int64_t(m_tables.size() + m_raw.size() * sizeof(uint16_t) +
                 (m_outlierColumn.size() + m_outlierValue.size()) * sizeof(uint16_t) +
-                m_wideColumn.size() * sizeof(uint32_t) + m_outlierBegin.size() * sizeof(uint32_t));
+                m_wideColumn.size() * sizeof(uint32_t) + m_rowScale.size() * sizeof(float) +
+                m_outlierBegin.size() * sizeof(uint32_t));
     return bytes + int64_t(m_codes.size());
 }
 
@@ -341,9 +385,15 @@ void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, int
             multiplyPanel(input, panel, token, tokens, sums.data());
             const int64_t begin = panel * kernels::panelRows;
             const int64_t rows = std::min<int64_t>(m_rows - begin, kernels::panelRows);
-            for (int64_t t = 0; t < tokens; ++t)
-                std::copy_n(sums.data() + t * kernels::panelRows, rows,
-                            y + (token + t) * stride + begin);
+            for (int64_t t = 0; t < tokens; ++t) {
+                const float* from = sums.data() + t * kernels::panelRows;
+                float* to = y + (token + t) * stride + begin;
+                if (m_rowScale.empty())
+                    std::copy_n(from, rows, to);
+                else
+                    for (int64_t row = 0; row < rows; ++row)
+                        to[row] = m_rowScale[size_t(begin + row)] * from[row];
+            }
         }
 }
 

@@ -28,6 +28,10 @@ public:
     /// products then use.
     PanelWeights(const ColumnWeights& weights, int threads,
                  const kernels::PanelKernels& kernels = kernels::panelKernels());
+    /// 8-bit rows with a scale each (`rows8` of FORMAT §1: a head): codes [N, cols] with
+    /// N = rowScale.size().
+    PanelWeights(std::span<const int8_t> codes, std::span<const float> rowScale, int64_t cols,
+                 int threads, const kernels::PanelKernels& kernels = kernels::panelKernels());
 
     int64_t rows() const { return m_rows; }
     int64_t cols() const { return m_cols; }
@@ -78,6 +82,8 @@ private:
         float remainder = 0; ///< scale·(−offset − zero) of a grid: what codes do not hold
     };
     void place(const ColumnWeights& weights);
+    void placePanels();
+    void addSegment(kernels::PanelSegment segment);
     void packPanels(const ColumnWeights& weights, int threads);
     void collectOutliers(const ColumnWeights& weights);
     int64_t paddedRows(int64_t panel) const;
@@ -96,6 +102,7 @@ private:
     std::vector<uint8_t> m_tables;
     HugeBuffer m_codes;            ///< panel after panel
     std::vector<size_t> m_panelAt; ///< [panels + 1], bytes
+    std::vector<float> m_rowScale; ///< [N], or empty = 1
     DType m_rawDtype = DType::F16;
     std::vector<int64_t> m_rawColumns;
     std::vector<uint16_t> m_raw;          ///< [raw columns, N]

@@ -195,6 +195,40 @@ private slots:
         }
         QVERIFY(error > 0 && error < 0.02 * 0.02 * size);
     }
+    /// A head: 8-bit rows with a scale each.
+    void rows8() {
+        Random random(12);
+        const int64_t rows = 330, cols = 201;
+        std::vector<int8_t> codes;
+        for (int64_t i = 0; i < rows * cols; ++i)
+            codes.push_back(int8_t(below(random, 255) - 127));
+        std::vector<float> scale;
+        for (int64_t i = 0; i < rows; ++i)
+            scale.push_back(halfValue(randomHalf(random)));
+        const std::vector<float> x = activations(random, cols);
+        std::vector<float> first;
+        for (const kernels::PanelKernels& kernels : kernels::allPanelKernels()) {
+            const PanelWeights panels(codes, scale, cols, 2, kernels);
+            QCOMPARE(panels.rows(), rows);
+            QVERIFY(panels.bytes() >= rows * cols);
+            PanelWeights::Input input;
+            panels.prepare(x, input);
+            std::vector<float> y(static_cast<size_t>(rows));
+            panels.multiply(input, 0, panels.panels(), y);
+            if (first.empty()) first = y;
+            QVERIFY2(y == first, kernels.name);
+            double error = 0, size = 0;
+            for (int64_t n = 0; n < rows; ++n) {
+                double exact = 0;
+                for (int64_t k = 0; k < cols; ++k)
+                    exact += double(codes[size_t(n * cols + k)]) * double(x[size_t(k)]);
+                exact *= double(scale[size_t(n)]);
+                error += (double(y[size_t(n)]) - exact) * (double(y[size_t(n)]) - exact);
+                size += exact * exact;
+            }
+            QVERIFY2(error <= 1e-4 * 1e-4 * size, kernels.name);
+        }
+    }
     void zeros() {
         Random random(6);
         const ColumnWeights weights = randomWeights(random, 100, 50, DType::F16, everyKind, {0, 2});
