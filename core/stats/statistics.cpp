@@ -11,6 +11,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -200,8 +201,11 @@ bool adoptStatistics(const fs::path& cache, const fs::path& modelFolder,
         const fs::path target = folder / layout::fileName;
         if (fs::is_regular_file(target, ignored)) return true;
         fs::create_directories(folder);
-        // Another program may do the same just now: whoever renames last leaves the same bytes.
-        const fs::path draft = folder / fmt::format(".adopting-{}", ::getpid());
+        // Another program, or another thread of this one, may do the same just now: whoever renames
+        // last leaves the same bytes.
+        static std::atomic<int> serial{0};
+        const fs::path draft =
+            folder / fmt::format(".adopting-{}-{}", ::getpid(), serial.fetch_add(1));
         fs::copy_file(own, draft, fs::copy_options::overwrite_existing);
         fs::rename(draft, target);
         return true;

@@ -6,7 +6,10 @@
 #include "core/base/log.h"
 #include "tests/core/format/format_testing.h"
 
+#include <atomic>
 #include <limits>
+#include <thread>
+#include <vector>
 
 using namespace bitloom;
 using namespace bitloom::formatTesting;
@@ -441,6 +444,18 @@ private slots:
         const fs::path adopted = statisticsFolder(cache, calibration.recipe) / "stats.safetensors";
         QCOMPARE(findCachedStatistics(cache, "model"), std::vector<fs::path>{adopted});
         QVERIFY(same(Statistics::open(adopted)->inputIds(), calibration.ids));
+        // By several at a time: the studio's own threads, and its engine.
+        for (int round = 0; round < 20; ++round) {
+            fs::remove(adopted);
+            std::atomic<int> failed{0};
+            std::vector<std::thread> threads;
+            for (int i = 0; i < 4; ++i)
+                threads.emplace_back([&] { failed += !adoptStatistics(cache, model, "model"); });
+            for (std::thread& thread : threads)
+                thread.join();
+            QCOMPARE(failed.load(), 0);
+            QCOMPARE(findCachedStatistics(cache, "model"), std::vector<fs::path>{adopted});
+        }
         // What is in the cache stays, were the folder's file damaged later or not.
         const auto time = fs::last_write_time(adopted);
         QVERIFY(adoptStatistics(cache, model, "model"));
