@@ -202,6 +202,17 @@ private slots:
         delete dialog;
     }
 
+    void returnIsTheMainButton() {
+        GuiFixture f;
+        f.workbench.selectLayer(3);
+        QDialog* dialog = f.window->makeDialog(QStringLiteral("pin"));
+        QSignalSpy accepted(dialog, &QDialog::accepted);
+        dialog->open();
+        QTest::keyClick(dialog->findChild<QComboBox*>(QStringLiteral("pinChoice")), Qt::Key_Return);
+        QCOMPARE(accepted.count(), 1);
+        QCOMPARE(f.workbench.decision().pins.size(), size_t(1));
+    }
+
     void presetBoxFollows() {
         GuiFixture f;
         auto* box = f.find<QComboBox>("presetBox");

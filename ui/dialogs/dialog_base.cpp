@@ -58,12 +58,14 @@ QPushButton* DialogBase::addButtons(const QString& verb) {
         cancel->setAccessibleName(tr("Cancel"));
         m_main = m_buttons->addButton(verb, QDialogButtonBox::AcceptRole);
         m_main->setProperty("primary", true);
-        m_main->setDefault(true);
     }
     m_main->setAccessibleName(m_main->text());
     connect(m_buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
     connect(m_buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
     layout()->addWidget(m_buttons);
+    // Only now: a button that is not in the dialog yet cannot become the one that Return presses,
+    // and Cancel, the first in the row, would be it.
+    m_main->setDefault(true);
     return m_main;
 }
 
