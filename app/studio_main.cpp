@@ -1,27 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // SPDX-FileCopyrightText: The Bitloom authors
-#include "core/base/log.h"
-#include "ui/chat/studio_rooms.h"
-#include "ui/state/log_buffer.h"
-#include "ui/state/session.h"
-#include "ui/state/settings.h"
-#include "ui/state/workbench.h"
-#include "ui/theme/theme.h"
-#include "ui/theme/ts_translator.h"
-#include "ui/window/main_window.h"
 #include "ui/window/screenshots.h"
-#include "ui/window/watchdog.h"
-
-#include <spdlog/sinks/rotating_file_sink.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
+#include "ui/window/studio.h"
 
 #include <QApplication>
 #include <QCommandLineParser>
 #include <QDir>
 #include <QFileInfo>
-#include <QMessageBox>
-#include <QPushButton>
 #include <QTemporaryDir>
 
 using namespace bitloom;
@@ -39,73 +24,16 @@ QString resourcesFolder() {
     return {};
 }
 
-/// Everything goes to the log panel and a rotating file; warnings also to the terminal.
-void startLog(LogBuffer& buffer) {
-    std::vector<spdlog::sink_ptr> sinks{buffer.sink()};
-    auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
-    terminal->set_level(spdlog::level::warn);
-    sinks.push_back(terminal);
-    try {
-        const QString folder = Settings::stateFolder();
-        QDir().mkpath(folder);
-        sinks.push_back(std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
-            folder.toStdString() + "/bitloom-studio.log", 2 << 20, 3));
-    } catch (const spdlog::spdlog_ex&) { // a log that cannot be kept is no reason not to start
-    }
-    auto root = std::make_shared<spdlog::logger>("studio", sinks.begin(), sinks.end());
-    root->set_level(spdlog::level::debug);
-    root->flush_on(spdlog::level::info);
-    spdlog::set_default_logger(root);
-}
-
-void qtMessage(QtMsgType type, const QMessageLogContext&, const QString& text) {
-    // Said for every window by the platform that needs no display.
-    if (text.contains(QLatin1String("propagateSizeHints"))) return;
-    const auto log = logger("qt");
-    switch (type) {
-    case QtDebugMsg:
-        log->debug("{}", text.toStdString());
-        break;
-    case QtInfoMsg:
-        log->info("{}", text.toStdString());
-        break;
-    default:
-        log->warn("{}", text.toStdString());
-    }
-}
-
-void translate(QApplication& application, const Settings& settings) {
-    QString language = settings.language();
-    if (language.isEmpty()) language = QLocale::system().name().section(QLatin1Char('_'), 0, 0);
-    if (!settings.language().isEmpty()) QLocale::setDefault(QLocale(language));
-    // English needs one too, for its plurals; the language asked for is looked at first.
-    for (const QString& wanted : {QStringLiteral("en"), language}) {
-        auto* translator = new TsTranslator(&application);
-        if (translator->loadResource(wanted)) QCoreApplication::installTranslator(translator);
-    }
-    const QLocale locale;
-    QApplication::setLayoutDirection(locale.textDirection());
-}
-
-/// A run that ended without a word left its session behind: offered once.
-bool offerRestore(MainWindow& window, Autosave& autosave) {
-    const QStringList left = autosave.leftBehind();
-    if (left.isEmpty()) return false;
-    QMessageBox box(QMessageBox::Question, QStringLiteral("Bitloom"),
-                    QCoreApplication::translate("main", "The last session did not end properly."),
-                    QMessageBox::NoButton, &window);
-    const QFileInfo file(left.first());
-    box.setInformativeText(QCoreApplication::translate("main", "It was saved by itself on %1.")
-                               .arg(QLocale().toString(file.lastModified(), QLocale::ShortFormat)));
-    QPushButton* restore =
-        box.addButton(QCoreApplication::translate("main", "Restore"), QMessageBox::AcceptRole);
-    box.addButton(QCoreApplication::translate("main", "Discard"), QMessageBox::DestructiveRole);
-    box.exec();
-    const bool restored = box.clickedButton() == restore;
-    if (restored) window.openSession(left.first());
-    for (const QString& path : left)
-        autosave.discard(path);
-    return restored;
+Studio::Options optionsFor(bool engine) {
+    Studio::Options options;
+    const QString resources = resourcesFolder();
+    if (!resources.isEmpty())
+        options.sampleFolder = resources + QStringLiteral("/models/bitloom-tales-4m");
+    options.engine = engine;
+#ifndef NDEBUG
+    options.watchdog = true;
+#endif
+    return options;
 }
 
 } // namespace
@@ -123,9 +51,7 @@ int main(int argc, char** argv) {
         qputenv("XDG_CACHE_HOME", scratch.filePath(QStringLiteral("cache")).toUtf8());
     }
     QApplication application(argc, argv);
-    QCoreApplication::setApplicationName(QStringLiteral("bitloom-studio"));
-    QCoreApplication::setApplicationVersion(QStringLiteral(BITLOOM_VERSION));
-    QGuiApplication::setDesktopFileName(QStringLiteral("bitloom-studio"));
+    Studio::nameApplication();
 
     QCommandLineParser parser;
     parser.setApplicationDescription(
@@ -149,50 +75,14 @@ int main(int argc, char** argv) {
     parser.addOptions({screenshots, sample, noEngine});
     parser.process(application);
 
-    LogBuffer log;
-    startLog(log);
-    qInstallMessageHandler(qtMessage);
-    Settings settings;
-    translate(application, settings);
-    ThemeControl theme(settings);
-    const QString resources = resourcesFolder();
-    const QString sampleFolder =
-        resources.isEmpty() ? QString()
-                            : QString(resources + QStringLiteral("/models/bitloom-tales-4m"));
-    int result = 0;
-    {
-        Workbench workbench(settings);
-#ifndef NDEBUG
-        Watchdog watchdog;
-#endif
-        MainWindow window(workbench, log, {sampleFolder});
-        new StudioRooms(window, workbench); // goes with the window
-        if (parser.isSet(screenshots)) {
-            if (!parser.isSet(noEngine)) window.startEngine();
-            result =
-                takeScreenshots(window, workbench, settings, parser.value(screenshots)) > 0 ? 0 : 1;
-        } else {
-            Autosave autosave(workbench, settings);
-            window.setAutosave(&autosave);
-            window.show();
-            if (!parser.isSet(noEngine)) window.startEngine();
-            const QStringList arguments = parser.positionalArguments();
-            if (!arguments.isEmpty()) {
-                const QString path = arguments.first();
-                if (path.endsWith(QLatin1String(".bitloom-session")))
-                    window.openSession(path);
-                else
-                    window.openModel(path);
-            } else if (parser.isSet(sample) || settings.isFirstStart()) {
-                window.openSample();
-            } else {
-                offerRestore(window, autosave);
-            }
-            result = QApplication::exec();
-        }
-        workbench.setEngine(nullptr);
+    Studio studio(optionsFor(!parser.isSet(noEngine)));
+    if (parser.isSet(screenshots)) {
+        if (!parser.isSet(noEngine)) studio.startEngine();
+        return takeScreenshots(studio.window(), studio.workbench(), studio.settings(),
+                               parser.value(screenshots)) > 0
+                   ? 0
+                   : 1;
     }
-    qInstallMessageHandler(nullptr);
-    spdlog::shutdown();
-    return result;
+    studio.start(parser.positionalArguments().value(0), parser.isSet(sample));
+    return QApplication::exec();
 }

@@ -28,7 +28,7 @@ buildPackages=(g++ cmake ninja-build pkg-config ccache git python3
     libsentencepiece-dev libutf8proc-dev)
 guiPackages=(qt6-base-dev qt6-svg-dev libqcustomplot-dev)
 testPackages=(qt6-base-dev libbenchmark-dev clang-format-14 python3-numpy)
-guiTestPackages=(xvfb)
+guiTestPackages=(xvfb openbox libxcb-xtest0-dev)
 
 # Prints those of the given packages that are not installed.
 missingPackages() {

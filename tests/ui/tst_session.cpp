@@ -181,6 +181,49 @@ private slots:
         QVERIFY(last.leftBehind().isEmpty());
     }
 
+    void properEndLeavesTheLastSession() {
+        QTemporaryDir state;
+        WorkbenchFixture f;
+        QVERIFY(Autosave(f.workbench, f.settings, state.path()).lastSession().isEmpty());
+        edit(f.workbench);
+        {
+            Autosave autosave(f.workbench, f.settings, state.path());
+            autosave.setCompletion([](Session& session) {
+                session.layout = QStringLiteral("chat");
+                session.file = QStringLiteral("/home/me/x.bitloom-session");
+            });
+            autosave.saveNow();
+            autosave.endProperly();
+            QVERIFY(!QFile::exists(autosave.file()));
+        }
+        Autosave next(f.workbench, f.settings, state.path());
+        QVERIFY(next.leftBehind().isEmpty());
+        const Session last = Session::load(next.lastSession());
+        QCOMPARE(last.work.decision, f.workbench.decision());
+        QVERIFY(last.work.measurements == f.workbench.measurements());
+        QVERIFY(last.work.modified);
+        QCOMPARE(last.layout, QStringLiteral("chat"));
+        QCOMPARE(last.file, QStringLiteral("/home/me/x.bitloom-session"));
+        // Who closes the model before the program wants an empty window next time.
+        f.workbench.closeModel();
+        next.endProperly();
+        QVERIFY(next.lastSession().isEmpty());
+    }
+
+    void restoredSessionReplacesTheOldFile() {
+        QTemporaryDir state;
+        WorkbenchFixture f;
+        const QString old = state.filePath(QStringLiteral("autosave-1-2.bitloom-session"));
+        Session::of(f.workbench).save(old);
+        Autosave autosave(f.workbench, f.settings, state.path());
+        QCOMPARE(autosave.leftBehind(), QStringList{old});
+        autosave.takeOver(old);
+        QVERIFY(QFile::exists(old)); // as long as it is the only one
+        autosave.saveNow();
+        QVERIFY(QFile::exists(autosave.file()));
+        QVERIFY(!QFile::exists(old));
+    }
+
     void damagedAutosaveIsKept() {
         QTemporaryDir state;
         WorkbenchFixture f;

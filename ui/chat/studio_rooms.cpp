@@ -33,6 +33,10 @@ StudioRooms::StudioRooms(MainWindow& window, Workbench& workbench)
         m_compare->addFolder(m_export->request().output());
         emit m_workbench.message(tr("Exported to %1").arg(m_export->request().output()));
     });
+    connect(m_chat, &ChatPage::promptSent, &window, &MainWindow::rememberPrompt);
+    connect(&window, &MainWindow::promptsRestored, this, [this](const QStringList& prompts) {
+        if (m_chat->prompt().isEmpty()) m_chat->setPrompt(prompts.last());
+    });
     connect(m_compare, &ComparePage::chatRequested, this, &StudioRooms::showChat);
     connect(m_compare, &ComparePage::measureRequested, this, [this](const Subject& subject) {
         MeasureRequest start = m_measures->last();

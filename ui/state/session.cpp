@@ -14,6 +14,8 @@
 #include <QLockFile>
 #include <QSaveFile>
 
+#include <utility>
+
 namespace bitloom::ui {
 
 namespace {
@@ -80,7 +82,9 @@ QByteArray Session::toJson() const {
           {"polish", polishSteps}}},
         {"layout", layout.toStdString()},
         {"window_state", windowState.toBase64().toStdString()},
-        {"chat_prompts", prompts}};
+        {"chat_prompts", prompts},
+        {"file", file.toStdString()},
+        {"modified", work.modified}};
     return QByteArray::fromStdString(all.dump(1, ' ', false, json::error_handler_t::replace));
 }
 
@@ -143,6 +147,9 @@ Session Session::fromJson(const QByteArray& text, const QString& where) {
         if (prompt.is_string())
             session.chatPrompts.append(QString::fromStdString(prompt.get<std::string>()));
     session.savedAt = textAt(all, "saved");
+    session.file = textAt(all, "file");
+    if (const auto modified = all.find("modified"); modified != all.end())
+        session.work.modified = modified->is_boolean() && modified->get<bool>();
     return session;
 }
 
@@ -184,6 +191,7 @@ Session Session::of(const Workbench& workbench) {
         if (!preset.builtIn) session.work.presets.push_back(preset);
     session.work.measurements = workbench.measurements();
     session.work.lastPreset = workbench.lastPreset();
+    session.work.modified = workbench.isModified();
     session.work.statisticsFile = session.statisticsFile;
     session.head = workbench.options().head;
     session.descentPasses = workbench.options().descentPasses;
@@ -259,16 +267,31 @@ void Autosave::discard(const QString& file) {
     QFile::remove(file);
 }
 
-void Autosave::setExtra(const QString& layout, const QByteArray& windowState) {
-    m_layout = layout;
-    m_windowState = windowState;
+void Autosave::takeOver(const QString& file) {
+    m_takenOver = file;
+}
+
+void Autosave::setCompletion(std::function<void(Session&)> complete) {
+    m_complete = std::move(complete);
+}
+
+Session Autosave::current() const {
+    Session session = Session::of(m_workbench);
+    if (m_complete) m_complete(session);
+    return session;
+}
+
+QString Autosave::lastFile() const {
+    return m_folder % QStringLiteral("/last.bitloom-session");
+}
+
+QString Autosave::lastSession() const {
+    return QFile::exists(lastFile()) ? lastFile() : QString();
 }
 
 void Autosave::saveNow() {
     if (m_ended || !m_workbench.hasModel()) return;
-    Session session = Session::of(m_workbench);
-    session.layout = m_layout;
-    session.windowState = m_windowState;
+    Session session = current();
     session.savedAt.clear();
     const QByteArray text = session.toJson();
     if (text == m_lastWritten) return; // an idle program writes nothing
@@ -277,6 +300,7 @@ void Autosave::saveNow() {
         session.save(m_file);
         m_lastWritten = text;
         m_lastSaved = QDateTime::currentDateTime();
+        if (!m_takenOver.isEmpty()) discard(std::exchange(m_takenOver, QString()));
         emit saved();
     } catch (const Error& error) {
         logger("ui")->warn("autosave: {}", error.what());
@@ -288,7 +312,22 @@ void Autosave::endProperly() {
     m_ended = true;
     m_soon.stop();
     m_regular.stop();
-    QFile::remove(m_file);
+    // The autosaved file stays where the last session could not be written: nothing is lost.
+    bool kept = true;
+    if (m_workbench.hasModel()) {
+        try {
+            current().save(lastFile());
+        } catch (const Error& error) {
+            kept = false;
+            logger("ui")->warn("{}", error.what());
+        }
+    } else if (m_workbench.phase() == Workbench::Phase::Empty) {
+        QFile::remove(lastFile());
+    }
+    if (kept) {
+        QFile::remove(m_file);
+        if (m_workbench.hasModel() && !m_takenOver.isEmpty()) QFile::remove(m_takenOver);
+    }
     m_lock->file.unlock();
 }
 

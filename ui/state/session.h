@@ -10,6 +10,9 @@
 #include <QStringList>
 #include <QTimer>
 
+#include <functional>
+#include <memory>
+
 namespace bitloom::ui {
 
 /// What a *.bitloom-session file holds: everything that the user decided and measured, and where
@@ -27,6 +30,7 @@ struct Session {
     QString layout;          ///< "explore", "compare", "chat"
     QByteArray windowState;  ///< QMainWindow::saveState
     QStringList chatPrompts; ///< newest last
+    QString file;            ///< where the user saved it; empty: never
     QString savedAt;         ///< ISO 8601
 
     QByteArray toJson() const;
@@ -42,8 +46,8 @@ struct Session {
 };
 
 /// Keeps the present session in a file of the state folder: soon after every change, and every
-/// autosave interval. The file goes when the program ends properly; one that is found at the start
-/// is of a run that did not.
+/// autosave interval. When the program ends properly the file becomes the last session, which the
+/// next start opens again; one that is found besides is of a run that did not end properly.
 class Autosave : public QObject {
     Q_OBJECT
 public:
@@ -57,12 +61,17 @@ public:
     /// *.damaged and reported in the log.
     QStringList leftBehind() const;
     void discard(const QString& file);
+    /// The same, as soon as the session that was restored from it is saved under this run's name.
+    void takeOver(const QString& file);
 
     QString file() const { return m_file; }
     QDateTime lastSaved() const { return m_lastSaved; }
-    void setExtra(const QString& layout, const QByteArray& windowState);
+    /// Adds what the workbench does not know: layout, window, prompts. Called at every save.
+    void setCompletion(std::function<void(Session&)> complete);
     void saveNow();
-    void endProperly(); ///< removes the file; nothing is saved afterwards
+    void endProperly(); ///< leaves the last session; nothing is saved afterwards
+    /// The session that the last run to end left open; empty where it had closed its model.
+    QString lastSession() const;
 
 signals:
     void saved();
@@ -70,12 +79,15 @@ signals:
 
 private:
     struct Lock;
+    Session current() const;
+    QString lastFile() const;
     Workbench& m_workbench;
     QString m_folder, m_file;
     QTimer m_soon, m_regular;
     QDateTime m_lastSaved;
-    QString m_layout;
-    QByteArray m_windowState, m_lastWritten;
+    std::function<void(Session&)> m_complete;
+    QByteArray m_lastWritten;
+    QString m_takenOver;
     bool m_ended = false;
     std::unique_ptr<Lock> m_lock;
 };

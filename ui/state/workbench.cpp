@@ -213,7 +213,7 @@ void Workbench::install(Opened& opened) {
         selectLayer(layer);
     else
         selectFirst();
-    setModified(false);
+    setModified(restored.modified);
     if (d->context) {
         settle();
         startCurve();

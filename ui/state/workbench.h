@@ -110,6 +110,7 @@ public:
         std::vector<Preset> presets; ///< the user's own
         std::vector<Measurement> measurements;
         QString lastPreset, statisticsFile, selectedLayer;
+        bool modified = false; ///< since the user saved it
     };
     void restoreNext(Restored restored);
 

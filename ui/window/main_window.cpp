@@ -115,6 +115,7 @@ void MainWindow::startEngine() {
 void MainWindow::setAutosave(Autosave* autosave) {
     m_autosave = autosave;
     m_status->setAutosave(autosave);
+    autosave->setCompletion([this](Session& session) { completeSession(session); });
 }
 
 QDialog* MainWindow::makeDialog(const QString& id) {

@@ -6,6 +6,7 @@
 
 #include <QHash>
 #include <QMainWindow>
+#include <QStringList>
 
 #include <functional>
 
@@ -30,6 +31,7 @@ class LogPanel;
 class ParetoPanel;
 class PlanPanel;
 class PlotView;
+struct Session;
 class StatusLine;
 class WelcomePage;
 
@@ -70,6 +72,11 @@ public:
     void openSample();
     /// Asks for the folder where it moved.
     void openSession(const QString& path);
+    /// The same for a copy that the program kept by itself: the session goes on to be saved where
+    /// the user saved it. `ask` false: where the model is gone this is said and nothing is opened.
+    bool restoreSession(const QString& path, bool ask);
+    /// For the session file.
+    void rememberPrompt(const QString& prompt);
     bool saveSession(const QString& path);
     void setAutosave(Autosave* autosave);
     /// Starts `bitloom serve`. Without, nothing can be analyzed or measured.
@@ -88,6 +95,9 @@ public:
     QDockWidget* dock(const QString& id) const { return m_docks.value(id); }
     EngineJobs* engineJobs() const { return m_engineJobs; }
     QDialog* makeDialog(const QString& id); ///< "pin", "analyze", …: for screenshots and tests
+
+signals:
+    void promptsRestored(const QStringList& prompts); ///< newest last, not empty
 
 protected:
     void closeEvent(QCloseEvent* event) override;
@@ -122,6 +132,9 @@ private:
     void savePlanFile(const QString& preset);
     void copyCommand();
     bool confirmClose();
+    bool loadSession(const QString& path, Session& session);
+    bool openSession(const Session& session, bool ask);
+    void completeSession(Session& session) const;
     void showError(const QString& what, const QString& hint);
     // main_window_plans.cpp
     void pinSelection(const QList<int>& layers);
@@ -161,8 +174,12 @@ private:
     QStringList m_dockOrder;
     std::vector<ViewLayout> m_layouts;
     QString m_layout, m_sessionFile;
+    QStringList m_prompts; ///< sent in this session, newest last
     std::function<void()> m_export;
     bool m_docksShown = false;
+
+    /// Of saved docks; raised when they change so that old states no longer fit.
+    static constexpr int stateVersion = 1;
 };
 
 } // namespace bitloom::ui

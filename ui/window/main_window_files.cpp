@@ -61,6 +61,7 @@ void MainWindow::chooseModel() {
 
 void MainWindow::openModel(const QString& path) {
     m_sessionFile.clear();
+    m_prompts.clear();
     m_workbench.openModel(path);
 }
 
@@ -76,39 +77,86 @@ void MainWindow::chooseSession() {
 
 void MainWindow::openSession(const QString& path) {
     Session session;
+    if (!loadSession(path, session)) return;
+    session.file = path;
+    session.work.modified = false;
+    openSession(session, true);
+}
+
+bool MainWindow::restoreSession(const QString& path, bool ask) {
+    Session session;
+    return loadSession(path, session) && openSession(session, ask);
+}
+
+bool MainWindow::loadSession(const QString& path, Session& session) {
     try {
         session = Session::load(path);
+        return true;
     } catch (const std::exception& error) {
         // The damaged file stays; a copy of it is not touched by a later save to the same name.
         const QString backup = path % QStringLiteral(".damaged");
         const bool kept = QFile::exists(backup) || QFile::copy(path, backup);
         showError(tr("The session could not be opened: %1").arg(QString::fromUtf8(error.what())),
                   kept ? tr("A copy of the file is kept as '%1'.").arg(backup) : QString());
-        return;
+        return false;
     }
+}
+
+bool MainWindow::openSession(const Session& session, bool ask) {
     QString folder = session.modelFolder;
+    if (!QFileInfo::exists(folder) && !ask) {
+        m_status->say(tr("The model of this session is no longer at '%1'.").arg(folder));
+        return false;
+    }
     if (!QFileInfo::exists(folder)) {
         QMessageBox box(QMessageBox::Question, tr("Locate the model"),
                         tr("The model of this session is no longer at '%1'.").arg(folder),
                         QMessageBox::Cancel, this);
         QPushButton* locate = box.addButton(tr("Locate…"), QMessageBox::AcceptRole);
         box.exec();
-        if (box.clickedButton() != locate) return;
+        if (box.clickedButton() != locate) return false;
         folder = QFileDialog::getExistingDirectory(this, tr("Locate the model"));
-        if (folder.isEmpty()) return;
+        if (folder.isEmpty()) return false;
     }
     m_workbench.setOptions(session.head, session.descentPasses, session.polishSteps);
     m_workbench.restoreNext(session.work);
     openModel(folder);
-    m_sessionFile = path;
-    if (!session.layout.isEmpty()) setLayoutId(session.layout);
+    m_sessionFile = session.file;
+    m_prompts = session.chatPrompts;
+    if (layoutOf(session.layout)) {
+        // The docks as the session had them, not as another one left them.
+        rememberLayout();
+        if (!session.windowState.isEmpty())
+            m_workbench.settings().setWindowState(session.layout, session.windowState);
+        m_layout = session.layout;
+        m_docksShown = false;
+        updatePage();
+    }
+    if (!m_prompts.isEmpty()) emit promptsRestored(m_prompts);
+    return true;
+}
+
+void MainWindow::rememberPrompt(const QString& prompt) {
+    constexpr qsizetype kept = 100;
+    m_prompts.removeAll(prompt);
+    m_prompts.append(prompt);
+    if (m_prompts.size() > kept) m_prompts.removeFirst();
+    m_workbench.setModified(true);
+}
+
+void MainWindow::completeSession(Session& session) const {
+    session.layout = m_layout;
+    if (m_docksShown) session.windowState = saveState(stateVersion);
+    session.chatPrompts = m_prompts;
+    session.file = m_sessionFile;
 }
 
 bool MainWindow::saveSession(const QString& path) {
     try {
         Session session = Session::of(m_workbench);
-        session.layout = m_layout;
-        session.windowState = saveState(1);
+        completeSession(session);
+        session.file = path;
+        session.work.modified = false;
         session.save(path);
     } catch (const Error& error) {
         showError(QString::fromStdString(error.what()), QString::fromStdString(error.hint()));

@@ -34,10 +34,6 @@
 
 namespace bitloom::ui {
 
-namespace {
-constexpr int stateVersion = 1; // raised when docks change so that old states no longer fit
-}
-
 void MainWindow::makePanels() {
     // The plan has the full height on the right; the tabs below reach to the left edge.
     setCorner(Qt::BottomRightCorner, Qt::RightDockWidgetArea);
@@ -255,7 +251,6 @@ void MainWindow::updateTitle() {
     m_titleLabel->show();
     setWindowTitle(model ? tr("%1[*] — Bitloom").arg(name) : QStringLiteral("Bitloom[*]"));
     setWindowModified(m_workbench.isModified());
-    if (m_autosave) m_autosave->setExtra(m_layout, saveState(stateVersion));
 }
 
 PlotView* MainWindow::plotInFocus() const {
