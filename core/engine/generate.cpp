@@ -76,7 +76,12 @@ int64_t TextModel::weightBytes() const {
 }
 int64_t TextModel::promptPiece() const {
     if (!resident()) return maxPositions();
-    return m_state->fast ? 512 : 64;
+    if (!m_state->fast) return 64;
+    return m_state->fast->companyMatters() ? 128 : 512;
+}
+int64_t TextModel::reusable(int64_t same) const {
+    if (m_state->fast && resident() && !m_state->fast->companyMatters()) return same;
+    return same / promptPiece() * promptPiece();
 }
 int64_t TextModel::residentBytes(const ModelWeights& weights, Arithmetic arithmetic) {
     return arithmetic == Arithmetic::Fast ? runtime::Decoder::ownBytes(weights)

@@ -80,10 +80,13 @@ public:
     bool resident() const;       ///< weights stay in memory
     int64_t memoryBytes() const; ///< held now: weights and cache, without mapped files
     int64_t weightBytes() const; ///< that a token reads; of what is loaded
-    /// Tokens of a prompt that are best run at once. Between two such pieces, and up to the last
-    /// whole one, a cache can be used again with the same results to the bit. Small where weights
-    /// are ready, so that a wish to stop is heard soon; large where they must be made anew.
+    /// Tokens of a prompt that are best run at once: small where weights are ready, so that a wish
+    /// to stop is heard soon; large where they must be made anew.
     int64_t promptPiece() const;
+    /// How many of `same` tokens that the cache shares with a new prompt can stay in it with the
+    /// same results to the bit as without: whole pieces, or all of them where a token's results do
+    /// not depend on its company.
+    int64_t reusable(int64_t same) const;
     /// What a model takes to be resident, without its cache.
     static int64_t residentBytes(const ModelWeights& weights,
                                  Arithmetic arithmetic = Arithmetic::Exact);

@@ -61,7 +61,7 @@ void activateProduct(Activation activation, float* gate, const float* up, int64_
 
 struct Decoder::Block {
     std::vector<float> inputNorm, postNorm, queryNorm, keyNorm;
-    std::array<Part, roles> parts; ///< by role
+    std::array<Linear, roles> linears; ///< by role
 };
 
 /// Row-major, `pieceTokens` rows at most; they grow with what is asked for and stay.
@@ -76,9 +76,8 @@ Decoder::Decoder(std::shared_ptr<const ModelWeights> weights, const DecoderOptio
       m_frequencies(inverseFrequencies(m_weights->config())),
       m_finalNorm(vectorOf(*m_weights, m_weights->catalogue().finalNorm + ".weight",
                            m_weights->config().hidden)),
-      m_head{Linear::rows(*m_weights, m_weights->catalogue().head, m_weights->config().vocab,
-                          m_weights->config().hidden, m_team),
-             {}},
+      m_head(Linear::rows(*m_weights, m_weights->catalogue().head, m_weights->config().vocab,
+                          m_weights->config().hidden, m_team)),
       m_blocks(size_t(m_weights->config().layers)), m_cache(m_weights->config(), options.kv),
       m_buffers(std::make_unique<Buffers>()) {}
 
@@ -100,7 +99,7 @@ std::unique_ptr<Decoder::Block> Decoder::makeBlock(int64_t index) {
     }
     for (const int64_t i : catalogue.linearsOfBlock(index)) {
         const LinearInfo& info = catalogue.linears[size_t(i)];
-        block->parts[at(info.role)] = {Linear::layer(*m_weights, info, m_team), info.name};
+        block->linears[at(info.role)] = Linear::layer(*m_weights, info, m_team);
     }
     return block;
 }
@@ -136,12 +135,21 @@ int64_t Decoder::ownBytes(const ModelWeights& weights) {
     return bytes + (panels ? weights.storedBytes() : 0);
 }
 
+bool Decoder::companyMatters() const {
+    for (const auto& block : m_blocks)
+        if (!block || std::ranges::any_of(block->linears, [](const Linear& linear) {
+                return linear.panels() == nullptr;
+            }))
+            return true;
+    return false;
+}
+
 int64_t Decoder::weightBytes() const {
-    int64_t bytes = m_head.linear.bytes();
+    int64_t bytes = m_head.bytes();
     for (const auto& block : m_blocks)
         if (block)
-            for (const Part& part : block->parts)
-                bytes += part.linear.bytes();
+            for (const Linear& linear : block->linears)
+                bytes += linear.bytes();
     return bytes;
 }
 
@@ -192,23 +200,23 @@ void Decoder::rotate(float* x, int64_t position) const {
 }
 
 /// Matrices that read the same input, with their biases.
-void Decoder::product(std::span<const Part* const> parts, const float* x,
+void Decoder::product(std::span<const Linear* const> linears, const float* x,
                       std::span<float* const> outputs, int64_t count) {
     std::array<Product, 3> products;
-    for (size_t i = 0; i < parts.size(); ++i) {
-        const Linear& linear = parts[i]->linear;
-        if (count >= manyTokens) {
-            multiplyMany(*m_weights, parts[i]->name, linear, x, count, outputs[i],
-                         m_options.threads);
-        } else {
-            Linear::Input& input = m_buffers->inputs[i];
-            linear.begin({x, count, linear.colCount()}, input);
-            products[i] = {&linear, &input, outputs[i], linear.rowCount()};
+    size_t together = 0;
+    for (size_t i = 0; i < linears.size(); ++i) {
+        const Linear& linear = *linears[i];
+        if (count >= manyTokens && !linear.panels()) {
+            multiplyMany(linear, x, count, outputs[i], m_options.threads);
+            continue;
         }
+        Linear::Input& input = m_buffers->inputs[i];
+        linear.begin({x, count, linear.colCount()}, input);
+        products[together++] = {&linear, &input, outputs[i], linear.rowCount()};
     }
-    if (count < manyTokens) multiplyAll(m_team, std::span(products).first(parts.size()));
-    for (size_t i = 0; i < parts.size(); ++i) {
-        const std::span bias = parts[i]->linear.bias();
+    multiplyAll(m_team, std::span(products).first(together));
+    for (size_t i = 0; i < linears.size(); ++i) {
+        const std::span bias = linears[i]->bias();
         if (bias.empty()) continue;
         float* y = outputs[i];
         for (int64_t t = 0; t < count; ++t)
@@ -282,7 +290,7 @@ void Decoder::attention(const Block& w, int64_t layer, int64_t count) {
 void Decoder::runBlock(const Block& w, int64_t layer, int64_t count) {
     const ModelConfig& config = m_weights->config();
     Buffers& b = *m_buffers;
-    const auto of = [&](LinearRole role) { return &w.parts[at(role)]; };
+    const auto of = [&](LinearRole role) { return &w.linears[at(role)]; };
     const int64_t width = config.hidden, middle = config.intermediate;
     const auto add = [&] {
         for (int64_t i = 0; i < count * width; ++i)
@@ -290,23 +298,23 @@ void Decoder::runBlock(const Block& w, int64_t layer, int64_t count) {
     };
 
     norm(b.hidden.data(), w.inputNorm, b.normed.data(), count);
-    product(std::array<const Part*, 3>{of(LinearRole::Query), of(LinearRole::Key),
-                                       of(LinearRole::Value)},
+    product(std::array<const Linear*, 3>{of(LinearRole::Query), of(LinearRole::Key),
+                                         of(LinearRole::Value)},
             b.normed.data(), std::array{b.query.data(), b.key.data(), b.value.data()}, count);
     attention(w, layer, count);
-    product(std::array<const Part*, 1>{of(LinearRole::AttentionOut)}, b.mixed.data(),
+    product(std::array<const Linear*, 1>{of(LinearRole::AttentionOut)}, b.mixed.data(),
             std::array{b.added.data()}, count);
     add();
 
     norm(b.hidden.data(), w.postNorm, b.normed.data(), count);
-    product(std::array<const Part*, 2>{of(LinearRole::Gate), of(LinearRole::Up)}, b.normed.data(),
+    product(std::array<const Linear*, 2>{of(LinearRole::Gate), of(LinearRole::Up)}, b.normed.data(),
             std::array{b.gate.data(), b.up.data()}, count);
     constexpr int64_t strip = 2048; // numbers of one work item
     m_team.forEach((count * middle + strip - 1) / strip, [&](int64_t i) {
         activateProduct(config.activation, b.gate.data() + i * strip, b.up.data() + i * strip,
                         std::min(strip, count * middle - i * strip));
     });
-    product(std::array<const Part*, 1>{of(LinearRole::Down)}, b.gate.data(),
+    product(std::array<const Linear*, 1>{of(LinearRole::Down)}, b.gate.data(),
             std::array{b.added.data()}, count);
     add();
 }
@@ -358,7 +366,7 @@ std::vector<float> Decoder::run(std::span<const int32_t> ids, bool all, const Pr
             const int64_t wanted = all ? count : 1;
             norm(b.hidden.data() + (count - wanted) * config.hidden, m_finalNorm, b.normed.data(),
                  wanted);
-            product(std::array<const Part*, 1>{&m_head}, b.normed.data(),
+            product(std::array<const Linear*, 1>{&m_head}, b.normed.data(),
                     std::array{logits.data() + (all ? (done - count) * config.vocab : 0)}, wanted);
         }
     } catch (...) {

@@ -27,7 +27,8 @@ struct DecoderOptions {
 /// code runs quantized and original models, so that their speeds compare.
 ///
 /// Norms, attention and activations are float32. A token's logits do not depend on how many tokens
-/// run with it, as long as there are fewer than `manyTokens`.
+/// run with it where the matrices of all blocks are panels; else as long as there are fewer than
+/// `manyTokens`. (Asked for all logits at once, a head without panels is such a matrix too.)
 /// Thread rule: one thread at a time.
 class Decoder {
 public:
@@ -43,6 +44,9 @@ public:
 
     void loadBlock(int64_t block); ///< where it stays in memory
     bool resident() const { return m_resident; }
+    /// A prompt's results depend on the pieces that it is run in: some block's matrix has no
+    /// panels, or is not loaded yet.
+    bool companyMatters() const;
     int64_t weightBytes() const; ///< read for one token
     int64_t memoryBytes() const; ///< held: weights that are not the file's, and the cache
     /// Weights in memory that are not the file's: what memoryBytes() comes to without a cache.
@@ -50,11 +54,6 @@ public:
     const ModelWeights& weights() const { return *m_weights; }
 
 private:
-    /// A matrix with the name that ModelWeights knows it by; empty for the head.
-    struct Part {
-        Linear linear;
-        std::string name;
-    };
     struct Block;
     struct Buffers;
     const Block& block(int64_t index);
@@ -64,7 +63,7 @@ private:
     void attendHead(int64_t layer, int64_t head, int64_t first, int64_t count, int64_t past);
     void norm(const float* x, std::span<const float> weight, float* out, int64_t count) const;
     void rotate(float* x, int64_t position) const;
-    void product(std::span<const Part* const> parts, const float* x,
+    void product(std::span<const Linear* const> linears, const float* x,
                  std::span<float* const> outputs, int64_t count);
     void growRope(int64_t positions);
 
@@ -74,7 +73,7 @@ private:
     Team m_team;
     std::vector<float> m_frequencies, m_cos, m_sin; ///< cos, sin: [positions, headDim / 2]
     std::vector<float> m_finalNorm;
-    Part m_head;
+    Linear m_head;
     std::vector<std::unique_ptr<Block>> m_blocks; ///< null until loaded
     std::unique_ptr<Block> m_passing;             ///< the one in use where none stays
     KvCache m_cache;

@@ -19,6 +19,10 @@ constexpr int64_t partBytes = 128 << 10;
 /// Blocks of 128 activations made ready in one step.
 constexpr int64_t stepBlocks = 8;
 
+int64_t tilesOf(int64_t tokens) {
+    return (tokens + PanelWeights::tokenTile - 1) / PanelWeights::tokenTile;
+}
+
 template<class Bits>
 bool anyHasAllOf(const std::byte* data, int64_t elements, Bits mask) {
     bool found = false;
@@ -67,7 +71,7 @@ void Linear::takeStored(StoredRows stored, const std::string& tensor, Team& team
     m_cols = m_stored.matrix.cols;
     std::atomic<bool> finite{true};
     const int64_t rows = rowsOfPart();
-    team.forEach(parts(), [&](int64_t part) {
+    team.forEach(rowParts(), [&](int64_t part) {
         const int64_t begin = part * rows, end = std::min(begin + rows, m_rows);
         if (!allFinite(m_stored.matrix, begin, end)) finite = false;
     });
@@ -100,7 +104,14 @@ Linear Linear::layer(const ModelWeights& weights, const LinearInfo& info, Team& 
 Linear Linear::rows(const ModelWeights& weights, const std::string& tensor, int64_t rows,
                     int64_t cols, Team& team) {
     Linear out;
-    if (std::optional<StoredRows> stored = weights.storedRows(tensor)) {
+    std::optional<StoredRows> stored = weights.storedRows(tensor);
+    if (stored && stored->matrix.type == kernels::RowType::I8) {
+        const auto* codes = static_cast<const int8_t*>(stored->matrix.data);
+        out.m_panels = std::make_shared<PanelWeights>(std::span(codes, size_t(rows * cols)),
+                                                      stored->rowScale, cols, team.threads());
+        out.m_rows = rows;
+        out.m_cols = cols;
+    } else if (stored) {
         out.takeStored(std::move(*stored), tensor, team);
     } else {
         StoredRows made = floatRows(rows, cols);
@@ -134,38 +145,38 @@ int64_t Linear::rowsOfPart() const {
     return std::clamp<int64_t>(partBytes / std::max<int64_t>(rowBytes, 1), 1, m_rows);
 }
 
-int64_t Linear::parts() const {
-    if (m_panels) return m_panels->panels();
+int64_t Linear::rowParts() const {
     const int64_t rows = rowsOfPart();
     return (m_rows + rows - 1) / rows;
 }
 
+int64_t Linear::parts(const Input& input) const {
+    return m_panels ? m_panels->panels() * tilesOf(input.x.count) : rowParts();
+}
+
 void Linear::begin(const kernels::RowVectors& x, Input& input) const {
     input.x = x;
-    if (!m_panels) return;
-    if (int64_t(input.prepared.size()) < x.count) input.prepared.resize(size_t(x.count));
-    for (int64_t v = 0; v < x.count; ++v)
-        m_panels->begin({x.data + v * x.stride, size_t(m_cols)}, input.prepared[size_t(v)]);
+    if (m_panels) m_panels->begin(x.data, x.count, x.stride, input.prepared);
 }
 
 int64_t Linear::prepareSteps(const Input& input) const {
     if (!m_panels) return 0;
-    return input.x.count * ((m_panels->blocks() + stepBlocks - 1) / stepBlocks);
+    return (input.x.count * m_panels->blocks() + stepBlocks - 1) / stepBlocks;
 }
 
 void Linear::prepare(Input& input, int64_t step) const {
-    const int64_t steps = (m_panels->blocks() + stepBlocks - 1) / stepBlocks;
-    const int64_t first = step % steps * stepBlocks;
-    m_panels->prepareBlocks(first, std::min(first + stepBlocks, m_panels->blocks()),
-                            input.prepared[size_t(step / steps)]);
+    const int64_t first = step * stepBlocks;
+    m_panels->prepareBlocks(first, std::min(first + stepBlocks, input.x.count * m_panels->blocks()),
+                            input.prepared);
 }
 
 void Linear::multiply(const Input& input, int64_t part, float* y, int64_t yStride) const {
     if (m_panels) {
-        // The panel stays in the cache for the other vectors.
-        for (int64_t v = 0; v < input.x.count; ++v)
-            m_panels->multiply(input.prepared[size_t(v)], part, part + 1,
-                               {y + v * yStride, size_t(m_rows)});
+        // Tiles of tokens one after the other: a panel stays in the cache for the next.
+        const int64_t tiles = tilesOf(input.x.count), panel = part / tiles;
+        const int64_t token = part % tiles * PanelWeights::tokenTile;
+        m_panels->multiply(input.prepared, panel, panel + 1, token,
+                           std::min(token + PanelWeights::tokenTile, input.x.count), y, yStride);
         return;
     }
     const int64_t rows = rowsOfPart(), first = part * rows;
@@ -174,10 +185,6 @@ void Linear::multiply(const Input& input, int64_t part, float* y, int64_t yStrid
                first * own.stride * kernels::rowTypeBytes(own.type);
     own.rows = std::min(rows, m_rows - first);
     kernels::denseRowKernels().multiply(own, input.x, y + first, yStride);
-    if (m_stored.rowScale.empty()) return;
-    for (int64_t v = 0; v < input.x.count; ++v)
-        for (int64_t r = first; r < first + own.rows; ++r)
-            y[v * yStride + r] *= m_stored.rowScale[size_t(r)];
 }
 
 void multiplyAll(Team& team, std::span<const Product> products) {
@@ -185,7 +192,7 @@ void multiplyAll(Team& team, std::span<const Product> products) {
     int64_t steps = 0, parts = 0;
     for (const Product& p : products) {
         steps += p.linear->prepareSteps(*p.input);
-        parts += p.linear->parts();
+        parts += p.linear->parts(*p.input);
     }
     team.forEach(steps, [&](int64_t i) {
         for (const Product& p : products) {
@@ -196,7 +203,7 @@ void multiplyAll(Team& team, std::span<const Product> products) {
     });
     team.forEach(parts, [&](int64_t i) {
         for (const Product& p : products) {
-            const int64_t own = p.linear->parts();
+            const int64_t own = p.linear->parts(*p.input);
             if (i < own) return p.linear->multiply(*p.input, i, p.y, p.yStride);
             i -= own;
         }

@@ -14,8 +14,8 @@
 
 namespace bitloom::runtime {
 
-/// A weight matrix as tokens are multiplied with it: at the bits it is stored with (PanelWeights),
-/// as rows in the mapped file (16 bit, int8 rows), or, for the other layouts, float32 in memory.
+/// A weight matrix as tokens are multiplied with it: at the bits it is stored with (PanelWeights;
+/// int8 heads too), as 16-bit rows in the mapped file, or, for other layouts, float32 in memory.
 /// Immutable once made: const members may run on several threads.
 class Linear {
 public:
@@ -35,27 +35,27 @@ public:
     const PanelWeights* panels() const { return m_panels.get(); }
     /// Rows as stored or float32; null data for panels.
     const kernels::RowMatrix& matrix() const { return m_stored.matrix; }
-    std::span<const float> rowScale() const { return m_stored.rowScale; }
     std::span<const float> bias() const { return m_bias; } ///< [rows], or empty
 
     /// Vectors [count, cols], made ready once for a product.
     struct Input {
         kernels::RowVectors x;
-        std::vector<PanelWeights::Input> prepared; ///< one a vector, for panels
+        PanelWeights::Input prepared; ///< for panels
     };
     void begin(const kernels::RowVectors& x, Input& input) const;
     /// Steps of making ready that may run side by side.
     int64_t prepareSteps(const Input& input) const;
     void prepare(Input& input, int64_t step) const;
 
-    /// Parts of about equal bytes that may run side by side.
-    int64_t parts() const;
+    /// Parts of about equal work that may run side by side.
+    int64_t parts(const Input& input) const;
     /// y[v·yStride + n] for the rows of this part.
     void multiply(const Input& input, int64_t part, float* y, int64_t yStride) const;
 
 private:
     void takeStored(StoredRows stored, const std::string& tensor, Team& team);
     int64_t rowsOfPart() const;
+    int64_t rowParts() const;
 
     int64_t m_rows = 0, m_cols = 0;
     std::shared_ptr<const PanelWeights> m_panels;

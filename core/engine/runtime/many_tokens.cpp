@@ -15,38 +15,28 @@ namespace bitloom::runtime {
 
 namespace {
 
-void toFloat(const kernels::RowMatrix& m, int64_t row, const std::vector<float>& scale,
-             std::span<float> out) {
+void toFloat(const kernels::RowMatrix& m, int64_t row, std::span<float> out) {
     const auto* at =
         static_cast<const std::byte*>(m.data) + row * m.stride * kernels::rowTypeBytes(m.type);
-    if (m.type == kernels::RowType::I8) {
-        const auto* codes = reinterpret_cast<const int8_t*>(at);
-        for (size_t c = 0; c < out.size(); ++c)
-            out[c] = scale[size_t(row)] * float(codes[c]);
+    if (m.type == kernels::RowType::F32) {
+        std::memcpy(out.data(), at, out.size_bytes());
         return;
     }
     std::vector<uint16_t> bits(out.size()); // rows of a file may lie anywhere
     std::memcpy(bits.data(), at, bits.size() * sizeof(uint16_t));
     if (m.type == kernels::RowType::F16)
-        kernels::halfToFloat(bits, out);
+        kernels::denseRowKernels().fromHalf(bits.data(), out.data(), int64_t(out.size()));
     else
         kernels::bfloat16ToFloat(bits, out);
 }
 
 } // namespace
 
-void multiplyMany(const ModelWeights& weights, const std::string& layer, const Linear& linear,
-                  const float* x, int64_t count, float* y, int threads) {
+void multiplyMany(const Linear& linear, const float* x, int64_t count, float* y, int threads) {
     at::NoGradGuard noGrad;
     const int64_t rows = linear.rowCount(), cols = linear.colCount();
     const auto input = at::from_blob(const_cast<float*>(x), {count, cols}, at::kFloat);
     at::Tensor out = at::from_blob(y, {count, rows}, at::kFloat);
-    if (linear.panels()) {
-        at::Tensor weight = at::empty({rows, cols}, at::kFloat);
-        weights.readLinear(layer, {weight.data_ptr<float>(), size_t(weight.numel())}, threads);
-        at::mm_out(out, input, weight.t());
-        return;
-    }
     const kernels::RowMatrix& m = linear.matrix();
     if (m.type == kernels::RowType::F32 &&
         reinterpret_cast<uintptr_t>(m.data) % alignof(float) == 0) {
@@ -54,14 +44,13 @@ void multiplyMany(const ModelWeights& weights, const std::string& layer, const L
         at::mm_out(out, input, weight.t());
         return;
     }
-    const std::vector<float> scale(linear.rowScale().begin(), linear.rowScale().end());
     const int64_t tile = std::clamp<int64_t>((32 << 20) / (cols * 4), 1, rows);
     at::Tensor weight = at::empty({tile, cols}, at::kFloat);
     for (int64_t first = 0; first < rows; first += tile) {
         const int64_t n = std::min(tile, rows - first);
         parallelFor(n, 16, threads, [&](int64_t begin, int64_t end) {
             for (int64_t r = begin; r < end; ++r)
-                toFloat(m, first + r, scale, {weight.data_ptr<float>() + r * cols, size_t(cols)});
+                toFloat(m, first + r, {weight.data_ptr<float>() + r * cols, size_t(cols)});
         });
         out.narrow(1, first, n).copy_(at::mm(input, weight.narrow(0, 0, n).t()));
     }

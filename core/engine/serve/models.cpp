@@ -25,7 +25,7 @@ int64_t LoadedModel::reuse(std::span<const int32_t> prompt) {
     size_t same = 0;
     while (same < most && cached[same] == prompt[same])
         ++same;
-    const int64_t kept = int64_t(same) / text->promptPiece() * text->promptPiece();
+    const int64_t kept = text->reusable(int64_t(same));
     text->rewind(kept);
     cached.resize(size_t(kept));
     return kept;
