@@ -76,8 +76,7 @@ int64_t TextModel::weightBytes() const {
 }
 int64_t TextModel::promptPiece() const {
     if (!resident()) return maxPositions();
-    if (!m_state->fast) return 64;
-    return m_state->fast->companyMatters() ? 128 : 512;
+    return m_state->fast && !m_state->fast->companyMatters() ? 512 : 64;
 }
 int64_t TextModel::reusable(int64_t same) const {
     if (m_state->fast && resident() && !m_state->fast->companyMatters()) return same;

@@ -5,7 +5,6 @@
 #include "core/base/error.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <iterator>
 
@@ -22,28 +21,33 @@ size_t kernelOf(const OperatingPoint& point) {
 
 } // namespace
 
+double SpeedTable::secondsOfLayer(int64_t rows, int64_t cols, std::span<const int64_t> columns,
+                                  const Menu& menu) const {
+    const auto matrix = std::ranges::find_if(
+        matrices, [&](const Matrix& m) { return m.rows == rows && m.cols == cols; });
+    if (matrix == matrices.end())
+        throw Error("the table of kernel times has no matrix of " + std::to_string(rows) + " × " +
+                    std::to_string(cols));
+    double seconds = 0;
+    for (size_t p = 0; p < columns.size(); ++p) {
+        if (columns[p] == 0) continue;
+        const OperatingPoint& point = menu[p];
+        seconds += double(columns[p]) / double(cols) * matrix->seconds[kernelOf(point)];
+        if (point.kind != PointKind::Raw)
+            seconds +=
+                double(columns[p]) * double(outlierCount(point, rows)) * matrix->secondsPerOutlier;
+    }
+    return seconds;
+}
+
 double SpeedTable::secondsPerToken(const Plan& plan) const {
     double seconds = otherSeconds;
-    std::vector<int64_t> count(plan.menu.size());
+    std::vector<int64_t> columns(plan.menu.size());
     for (const Plan::Layer& layer : plan.layers) {
-        const auto matrix = std::ranges::find_if(matrices, [&](const Matrix& m) {
-            return m.rows == layer.rows && m.cols == layer.cols;
-        });
-        if (matrix == matrices.end())
-            throw Error("the table of kernel times has no matrix of " + std::to_string(layer.rows) +
-                        " × " + std::to_string(layer.cols));
-        std::ranges::fill(count, 0);
+        std::ranges::fill(columns, 0);
         for (const uint8_t point : layer.points)
-            ++count[point];
-        for (size_t p = 0; p < count.size(); ++p) {
-            if (count[p] == 0) continue;
-            const OperatingPoint& point = plan.menu[p];
-            const double share = double(count[p]) / double(layer.cols);
-            seconds += share * matrix->seconds[kernelOf(point)];
-            if (point.kind != PointKind::Raw)
-                seconds += double(count[p]) * double(outlierCount(point, layer.rows)) *
-                           matrix->secondsPerOutlier;
-        }
+            ++columns[point];
+        seconds += secondsOfLayer(layer.rows, layer.cols, columns, plan.menu);
     }
     return seconds;
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,11 @@ struct SpeedTable {
     std::vector<Matrix> matrices; ///< one for each shape of the model
     double otherSeconds = 0;      ///< head, attention over a short context, norms, and so on
 
-    /// Generated one by one. Throws Error for a layer whose shape is not in the table.
+    /// One layer with so many columns at each point of the menu. Throws Error for a shape that is
+    /// not in the table.
+    double secondsOfLayer(int64_t rows, int64_t cols, std::span<const int64_t> columns,
+                          const Menu& menu) const;
+    /// Generated one by one. Throws like secondsOfLayer.
     double secondsPerToken(const Plan& plan) const;
     double tokensPerSecond(const Plan& plan) const { return 1 / secondsPerToken(plan); }
 

@@ -68,5 +68,6 @@ void addTry(Methods& methods, Engine& engine);      ///< try, forget
 void addEvaluate(Methods& methods, Engine& engine);
 void addGenerate(Methods& methods, Engine& engine);
 void addScore(Methods& methods, Engine& engine);
+void addSpeed(Methods& methods, Engine& engine);
 
 } // namespace bitloom::serve

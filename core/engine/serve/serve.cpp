@@ -109,6 +109,7 @@ void serve(const ServeOptions& options) {
     addEvaluate(methods, engine);
     addGenerate(methods, engine);
     addScore(methods, engine);
+    addSpeed(methods, engine);
 
     Output output(descriptors.out);
     Server::Options how;
