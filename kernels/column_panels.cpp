@@ -16,7 +16,7 @@ PanelInput PanelInput::part(int64_t first, int64_t count) const {
         const size_t each = values.size() / size_t(tokens);
         return values.subspan(size_t(first) * each, size_t(count) * each);
     };
-    return {count, bytes, cut(q), cut(high), cut(low), cut(scale), cut(start)};
+    return {count, bytes, cut(q), cut(high), cut(low), cut(scale), cut(start), cut(products)};
 }
 
 void roundPanelInput(std::span<const PanelSegment> segments, std::span<const int16_t> offsets,
@@ -112,13 +112,13 @@ void scalarProduct(std::span<const PanelSegment> segments, const uint8_t* panel,
 }
 
 std::vector<PanelKernels> runnable() {
-    std::vector<PanelKernels> out{{"scalar", PanelLayout::Quads, scalarProduct}};
+    std::vector<PanelKernels> out{{"scalar", PanelLayout::Quads, scalarProduct, nullptr}};
     if (panelProductAvx2 && runsAvx2())
-        out.push_back({"avx2", PanelLayout::Rows, panelProductAvx2});
+        out.push_back({"avx2", PanelLayout::Rows, panelProductAvx2, panelExpandAvx2});
     if (panelProductAvxVnni && runsAvxVnni())
-        out.push_back({"avxvnni", PanelLayout::Rows, panelProductAvxVnni});
+        out.push_back({"avxvnni", PanelLayout::Rows, panelProductAvxVnni, nullptr});
     if (panelProductAvx512 && runsAvx512Vnni())
-        out.push_back({"avx512vnni", PanelLayout::Quads, panelProductAvx512});
+        out.push_back({"avx512vnni", PanelLayout::Quads, panelProductAvx512, nullptr});
     return out;
 }
 

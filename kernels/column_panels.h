@@ -92,6 +92,9 @@ struct PanelInput {
     std::span<const int8_t> high, low; ///< [tokens, columns]: its bytes, low signed
     std::span<const float> scale;      ///< [tokens, blocks]
     std::span<const int32_t> start;    ///< [tokens, blocks]: Σ offset·q
+    /// One token, optional: what PanelKernels::expand makes of the Table2 segments' columns, in
+    /// order.
+    std::span<const uint8_t> products;
 
     /// Tokens [first, first + count).
     PanelInput part(int64_t first, int64_t count) const;
@@ -113,10 +116,18 @@ using PanelProduct = void (*)(std::span<const PanelSegment> segments, const uint
                               const uint8_t* tables, const PanelInput& input, int64_t rows,
                               float* y, int64_t stride);
 
+/// What a version may want to look up instead of values: for each pair of Table2 columns the sums
+/// of their products with one token's activations, for all 16 pairs of codes. `tables` as packed,
+/// `q` [columns], `out` [columns · panelProductBytes]; a multiple of panelColumnUnit columns.
+using PanelExpand = void (*)(const uint8_t* tables, const int16_t* q, int64_t columns,
+                             uint8_t* out);
+inline constexpr int panelProductBytes = 32; ///< of a column
+
 struct PanelKernels {
     const char* name; ///< "scalar", "avx2", "avxvnni", "avx512vnni"
     PanelLayout layout;
     PanelProduct product;
+    PanelExpand expand; ///< null where nothing is gained
 };
 
 /// The fastest that this processor and its operating system run.

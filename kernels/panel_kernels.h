@@ -36,6 +36,7 @@ constexpr int64_t packedEntries(PanelLayout layout, int entries) {
 /// Null where the compiler does not know the instructions.
 extern const PanelProduct panelProductAvx2, panelProductAvxVnni; ///< Rows
 extern const PanelProduct panelProductAvx512;                    ///< Quads; with VBMI and VNNI
+extern const PanelExpand panelExpandAvx2;
 /// Processor and operating system both.
 bool runsAvx2();
 bool runsAvxVnni();

@@ -10,6 +10,8 @@
 // Two columns are then unpacked to words, a pair for each row, and multiplied with `vpmaddwd`,
 // which takes both bytes of an activation at once: half the multiplications of byte products, no
 // saturation to avoid. The VNNI form of the same file fuses the addition.
+//
+// Without VNNI, multiplying is what 2-bit columns wait for; panels_products.inl looks up products.
 
 #include "kernels/panel_kernels.h"
 
@@ -36,6 +38,7 @@ namespace avxvnni {
 } // namespace avxvnni
 
 const PanelProduct panelProductAvx2 = avx2::product;
+const PanelExpand panelExpandAvx2 = avx2::expand;
 const PanelProduct panelProductAvxVnni = avxvnni::product;
 
 bool runsAvx2() {
@@ -56,6 +59,7 @@ bool runsAvxVnni() {
 namespace bitloom::kernels {
 
 const PanelProduct panelProductAvx2 = nullptr;
+const PanelExpand panelExpandAvx2 = nullptr;
 const PanelProduct panelProductAvxVnni = nullptr;
 
 bool runsAvx2() {

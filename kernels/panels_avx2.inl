@@ -286,15 +286,27 @@ BITLOOM_TARGET inline void multiplyAll(const __m256i* words, int64_t pairs, Bloc
     }
 }
 
+#if !BITLOOM_VNNI
+#include "kernels/panels_products.inl"
+#endif
+
 template<PanelKind Kind>
 BITLOOM_TARGET void segment(const uint8_t*& codes, const uint8_t*& tables, BlockInput& in,
-                            int64_t columns, int64_t rows, int64_t tokens, float* y,
-                            int64_t stride) {
+                            const uint8_t*& products, int64_t columns, int64_t rows, int64_t tokens,
+                            float* y, int64_t stride) {
     alignas(64) __m256i words[panelBlock / 2 * octets];
     for (int64_t first = 0; first < columns; first += panelBlock) {
         const int64_t n = columns - first < panelBlock ? columns - first : panelBlock;
         const int64_t steps = n / panelColumnUnit;
         for (int64_t row = 0; row < rows; row += tile) {
+#if !BITLOOM_VNNI
+            if (Kind == PanelKind::Table2 && products) {
+                addProducts(codes, products, steps, *in.scale, *in.start + lowest(in.q, n),
+                            y + row);
+                codes += steps * stepBytesOf<Kind>;
+                continue;
+            }
+#endif
             if (tokens == 1) {
                 multiplyTile<Kind>(codes, tables, steps, in.q, *in.scale, *in.start, y + row);
             } else {
@@ -304,6 +316,7 @@ BITLOOM_TARGET void segment(const uint8_t*& codes, const uint8_t*& tables, Block
             codes += steps * stepBytesOf<Kind>;
         }
         tables += steps * stepTables<Kind>;
+        if (Kind == PanelKind::Table2 && products) products += n * panelProductBytes;
         in.q += n;
         ++in.scale;
         ++in.start;
@@ -316,9 +329,10 @@ static void product(std::span<const PanelSegment> segments, const uint8_t* codes
     const int64_t tokens = input.tokens;
     BlockInput in{input.q.data(), input.scale.data(), input.start.data(),
                   int64_t(input.q.size()) / tokens, int64_t(input.scale.size()) / tokens};
+    const uint8_t* products = input.products.empty() ? nullptr : input.products.data();
     for (const PanelSegment& s : segments) {
         const auto run = [&](auto* version) {
-            version(codes, tables, in, s.columns, rows, tokens, y, stride);
+            version(codes, tables, in, products, s.columns, rows, tokens, y, stride);
         };
         switch (s.kind) {
         case PanelKind::Table2:

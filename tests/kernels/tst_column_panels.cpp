@@ -118,7 +118,26 @@ struct Activations {
                 x.push_back(column.empty() ? 0.f : normal(random) * std::exp(normal(random)));
         return Activations(m, std::move(x), tokens, bytes);
     }
-    PanelInput input() const { return {tokens, bytes, values, high, low, scale, start}; }
+    PanelInput input() const { return {tokens, bytes, values, high, low, scale, start, {}}; }
+    /// What a version wants to look up instead of values; empty if nothing.
+    std::vector<uint8_t> products(const Matrix& m, const Packed& packed,
+                                  const PanelKernels& kernels) const {
+        std::vector<uint8_t> out;
+        if (!kernels.expand || tokens > 1) return out;
+        std::vector<PanelSegment> before;
+        for (const PanelSegment& segment : m.segments) {
+            if (segment.kind == PanelKind::Table2) {
+                const size_t at = out.size();
+                out.resize(at + size_t(segment.columns * panelProductBytes));
+                kernels.expand(packed.tables.data() + packedTableBytes(kernels.layout, before) -
+                                   packedTableBytes(kernels.layout, {}),
+                               values.data() + columnCount(before), segment.columns,
+                               out.data() + at);
+            }
+            before.push_back(segment);
+        }
+        return out;
+    }
 };
 
 /// The formula of column_panels.h from codes and tables: int64 inside, fma outside.
@@ -158,6 +177,17 @@ class TestColumnPanels : public QObject {
     static void checkAll(const Matrix& m, const Activations& a) {
         for (const PanelKernels& kernels : allPanelKernels()) {
             const Packed packed = m.packed(kernels.layout);
+            const std::vector<uint8_t> products = a.products(m, packed, kernels);
+            PanelInput input = a.input();
+            check(m, a, kernels, packed, input);
+            input.products = products;
+            if (!products.empty()) check(m, a, kernels, packed, input);
+        }
+    }
+
+    static void check(const Matrix& m, const Activations& a, const PanelKernels& kernels,
+                      const Packed& packed, const PanelInput& input) {
+        {
             for (size_t p = 0; p < packed.panels.size(); ++p) {
                 const int64_t padded = m.rowsOf(p), first = int64_t(p) * panelRows;
                 const int64_t stride = padded + 16;
@@ -165,8 +195,8 @@ class TestColumnPanels : public QObject {
                 for (size_t i = 0; i < y.size(); ++i)
                     y[i] = float(i) * 0.37f - 5;
                 const std::vector<float> before = y;
-                kernels.product(m.segments, packed.panels[p].data(), packed.tables.data(),
-                                a.input(), padded, y.data(), stride);
+                kernels.product(m.segments, packed.panels[p].data(), packed.tables.data(), input,
+                                padded, y.data(), stride);
                 for (int64_t t = 0; t < a.tokens; ++t) {
                     for (int64_t row = 0; row < std::min(padded, m.rows - first); ++row) {
                         const size_t i = size_t(t * stride + row);
