@@ -25,7 +25,9 @@ CodePart part(int64_t byte, int64_t shift, int from, int bits) {
 
 // Groups of 16 rows; in a line of 64 bytes, byte 4·(row mod 16) + column belongs to one lane. First
 // come the lines of the lower bits of all groups (two bits: four groups a line; four: two), then
-// what is above them: 64 single bits for each group, or two bits in lines like the others.
+// what is above them: 64 single bits for each group, or two bits in lines like the others. Three
+// bits of a whole tile: six groups in the nibbles of three lines, as in placeInRows, and the bits
+// that are left over for the other two.
 CodePlace placeInQuads(PanelKind kind, int64_t rows, int64_t column, int64_t row) {
     const int64_t groups = rows / 16, group = row / 16, lane = 4 * (row % 16) + column;
     const int64_t pairLine = group / 2 * 64 + lane, fourLine = group / 4 * 64 + lane;
@@ -34,6 +36,13 @@ CodePlace placeInQuads(PanelKind kind, int64_t rows, int64_t column, int64_t row
     case PanelKind::Table2:
         return {1, {part(fourLine, 2 * (group % 4), 0, 2)}};
     case PanelKind::Table3:
+        if (groups == 8 && group < 6) return {1, {part(pairLine, 4 * (group % 2), 0, 3)}};
+        if (groups == 8) {
+            const int64_t shift = 4 * (group % 2) + 3;
+            return {3,
+                    {part(lane, shift, 0, 1), part(64 + lane, shift, 1, 1),
+                     part(128 + lane, shift, 2, 1)}};
+        }
         return {2, {part(fourLine, 2 * (group % 4), 0, 2), part(mask(groups / 4), lane % 8, 2, 1)}};
     case PanelKind::Table4:
         return {1, {part(pairLine, 4 * (group % 2), 0, 4)}};

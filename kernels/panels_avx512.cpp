@@ -67,19 +67,49 @@ BITLOOM_INLINE __m512i line(const uint8_t* from, int which) {
 /// The values of one step, for all groups of a tile.
 template<PanelKind Kind, int Groups, class Use>
 BITLOOM_INLINE void step(const uint8_t* codes, const uint8_t* tables, Use& use) {
-    constexpr bool four = Kind == PanelKind::Table4, three = Kind == PanelKind::Table3;
+    constexpr bool three = Kind == PanelKind::Table3;
     // What a lane's place among the four columns adds to its index.
-    const __m512i place = _mm512_set1_epi32(four ? 0x30201000 : three ? 0x18100800 : 0x0C080400);
+    const __m512i place = _mm512_set1_epi32(three ? 0x18100800 : 0x30201000);
     const __m512i low2 = _mm512_set1_epi8(3), low4 = _mm512_set1_epi8(15);
     constexpr int or3 = 0xEA; // (a & b) | c
     if constexpr (Kind == PanelKind::Table2) {
-        const __m512i table = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)tables));
+        // A nibble is the codes of two groups, and looks up both: in a table that repeats over the
+        // upper code, and in one that repeats over the lower.
+        const __m512i entries = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)tables));
+        const __m512i column = _mm512_set_epi32(
+            0x0C0C0C0C, 0x0C0C0C0C, 0x0C0C0C0C, 0x0C0C0C0C, 0x08080808, 0x08080808, 0x08080808,
+            0x08080808, 0x04040404, 0x04040404, 0x04040404, 0x04040404, 0, 0, 0, 0);
+        const __m512i lowerCode = _mm512_set1_epi32(0x03020100);
+        const __m512i upperCode =
+            _mm512_broadcast_i32x4(_mm_set_epi32(0x03030303, 0x02020202, 0x01010101, 0x00000000));
+        const __m512i tableOf[2] = {
+            _mm512_permutexvar_epi8(_mm512_or_si512(column, lowerCode), entries),
+            _mm512_permutexvar_epi8(_mm512_or_si512(column, upperCode), entries)};
+#pragma GCC unroll 8
+        for (int g = 0; g < Groups; g += 2) {
+            const __m512i v = line(codes, g / 4);
+            const __m512i index =
+                _mm512_ternarylogic_epi32(g % 4 ? _mm512_srli_epi16(v, 4) : v, low4, place, or3);
+            use(g, _mm512_permutexvar_epi8(index, tableOf[0]));
+            use(g + 1, _mm512_permutexvar_epi8(index, tableOf[1]));
+        }
+    } else if constexpr (Kind == PanelKind::Table3 && Groups == 8) {
+        const __m512i table = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i*)tables));
+        const __m512i low3 = _mm512_set1_epi8(7);
+        // Groups 6 and 7: the bits above the others' three.
+        __m512i last =
+            _mm512_and_si512(_mm512_srli_epi16(line(codes, 0), 3), _mm512_set1_epi8(0x11));
+        last = _mm512_ternarylogic_epi32(_mm512_srli_epi16(line(codes, 1), 2),
+                                         _mm512_set1_epi8(0x22), last, or3);
+        last = _mm512_ternarylogic_epi32(_mm512_srli_epi16(line(codes, 2), 1),
+                                         _mm512_set1_epi8(0x44), last, or3);
 #pragma GCC unroll 8
         for (int g = 0; g < Groups; ++g) {
-            const __m512i v = line(codes, g / 4);
-            const __m512i index = _mm512_ternarylogic_epi32(
-                g % 4 ? _mm512_srli_epi16(v, unsigned(2 * (g % 4))) : v, low2, place, or3);
-            use(g, _mm512_permutexvar_epi8(index, table));
+            const __m512i v = g < 6 ? line(codes, g / 2) : last;
+            use(g,
+                _mm512_permutexvar_epi8(_mm512_ternarylogic_epi32(
+                                            g % 2 ? _mm512_srli_epi16(v, 4) : v, low3, place, or3),
+                                        table));
         }
     } else if constexpr (Kind == PanelKind::Table3) {
         const __m512i table = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i*)tables));
