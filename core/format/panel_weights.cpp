@@ -91,11 +91,17 @@ PanelWeights::PanelWeights(std::span<const int8_t> codes, std::span<const float>
 }
 
 void PanelWeights::addSegment(PanelSegment segment) {
-    const auto begin = kernels::columnCount(m_segments);
+    const int64_t begin = kernels::columnCount(m_segments);
+    const auto tables = [&] { return kernels::packedTableBytes(m_kernels->layout, m_segments); };
+    // Without the bytes behind the last table.
+    const int64_t table = tables() - kernels::packedTableBytes(m_kernels->layout, {});
     m_segments.push_back(segment);
+    const int64_t columnTable =
+        (tables() - kernels::packedTableBytes(m_kernels->layout, {}) - table) / segment.columns;
     for (int64_t at = 0; at < segment.columns; at += kernels::panelBlock) {
         m_blockBegin.push_back(begin + at);
         m_blockKind.push_back(segment.kind);
+        m_blockTables.push_back(table + at * columnTable);
     }
 }
 
@@ -150,6 +156,8 @@ void PanelWeights::place(const ColumnWeights& weights) {
         }
     }
     m_blockBegin.push_back(int64_t(m_places.size()));
+    if (m_kernels->expand && !m_segments.empty() && m_segments.back().kind == PanelKind::Table2)
+        m_productColumns = m_segments.back().columns;
     m_tables.resize(size_t(kernels::packedTableBytes(m_kernels->layout, m_segments)));
     kernels::packPanelTables(m_kernels->layout, m_segments, entriesOfAll, m_tables);
 }
@@ -266,6 +274,7 @@ void PanelWeights::begin(const float* x, int64_t tokens, int64_t stride, Input& 
         input.turned.resize(size_t(tiles * m_cols) *
                             size_t(kernels::sparseWidth(std::min(tokens, tokenTile))));
     }
+    input.products.resize(tokens == 1 ? size_t(m_productColumns * kernels::panelProductBytes) : 0);
     input.stored.resize(places);
     input.q.resize(places);
     input.high.resize(places);
@@ -312,6 +321,12 @@ void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) cons
         kernels::roundPanelInput({&block, 1}, std::span(m_offsets).subspan(begin, n),
                                  part(input.stored), input.bytes, part(input.q), part(input.high),
                                  part(input.low), one(input.scale), one(input.start));
+        if (!input.products.empty() && block.kind == PanelKind::Table2)
+            m_kernels->expand(m_tables.data() + m_blockTables[size_t(b)], input.q.data() + at,
+                              block.columns,
+                              input.products.data() +
+                                  (int64_t(begin) + m_productColumns - int64_t(m_places.size())) *
+                                      kernels::panelProductBytes);
     }
 }
 
@@ -359,8 +374,8 @@ void PanelWeights::multiplyPanel(const Input& input, int64_t panel, int64_t toke
         std::fill_n(sums + t * kernels::panelRows, kernels::panelRows,
                     float(std::accumulate(from, from + blocks(), 0.0)));
     }
-    const kernels::PanelInput all{input.tokens, input.bytes, input.q,    input.high,
-                                  input.low,    input.scale, input.start};
+    const kernels::PanelInput all{input.tokens, input.bytes, input.q,     input.high,
+                                  input.low,    input.scale, input.start, input.products};
     m_kernels->product(m_segments, m_codes.data() + m_panelAt[size_t(panel)], m_tables.data(),
                        all.part(token, tokens), paddedRows(panel), sums, kernels::panelRows);
     if (!m_rawColumns.empty()) {

@@ -51,8 +51,9 @@ public:
         std::vector<int8_t> high, low;
         std::vector<float> scale; ///< [tokens, blocks]
         std::vector<int32_t> start;
-        std::vector<double> bias; ///< [tokens, blocks], of all rows
-        std::vector<float> raw;   ///< [tokens, raw columns]
+        std::vector<uint8_t> products; ///< one token: see kernels::PanelExpand
+        std::vector<double> bias;      ///< [tokens, blocks], of all rows
+        std::vector<float> raw;        ///< [tokens, raw columns]
     };
     /// One token: `x` [K] in source order.
     void prepare(std::span<const float> x, Input& input) const;
@@ -99,6 +100,8 @@ private:
     std::vector<int16_t> m_offsets;              ///< the same
     std::vector<int64_t> m_blockBegin;           ///< [blocks + 1], places
     std::vector<kernels::PanelKind> m_blockKind; ///< [blocks]
+    std::vector<int64_t> m_blockTables;          ///< [blocks], where in m_tables
+    int64_t m_productColumns = 0; ///< of 2 bits, if products are looked up; they are the last
     std::vector<uint8_t> m_tables;
     HugeBuffer m_codes;            ///< panel after panel
     std::vector<size_t> m_panelAt; ///< [panels + 1], bytes
