@@ -6,7 +6,6 @@
 #include "tests/ui/e2e/ui_thread.h"
 #include "ui/window/studio.h"
 
-#include <QElapsedTimer>
 #include <QPoint>
 #include <QString>
 
@@ -24,6 +23,8 @@ namespace bitloom::ui {
 class StudioRun {
 public:
     using Script = std::function<void(StudioRun&)>;
+    /// Once, before the QApplication is made: looks whether the machine is busy.
+    static void begin();
     /// Returns the failure; empty where the script went through.
     static std::string play(const Script& script);
 
@@ -43,10 +44,10 @@ public:
     void waitGone(const QString& name);
     /// Percent of one core that this process takes in the next `ms`.
     double cpuPercent(int ms);
-    int64_t msSinceStart() const { return m_clock.elapsed(); } ///< of the process's main()
+    int64_t msSinceStart() const; ///< of main(), less what begin() took
 
 private:
-    explicit StudioRun();
+    StudioRun();
     ~StudioRun();
     void collectBlocks();
     std::string judgement() const;
@@ -54,7 +55,6 @@ private:
     std::unique_ptr<Studio> m_studio;
     UiThread m_ui;
     std::unique_ptr<Robot> m_robot;
-    QElapsedTimer m_clock;
     std::string m_step = "start";
     struct Blocked {
         std::string step, doing;
@@ -62,6 +62,7 @@ private:
     };
     std::vector<Blocked> m_blocks;
     int64_t m_longestMs = 0;
+    std::string m_longestStep;
     bool m_idleMachine = false;
 };
 

@@ -271,7 +271,7 @@ void exporting(StudioRun& run) {
     const ExportRun* exported = run.ui().ask([&] { return run.studio().rooms().exportRun(); });
     run.ui().waitFor("the export begins", 5'000,
                      [=] { return exported->state() != ExportRun::State::Idle; });
-    const int64_t ms = run.ui().waitFor("the export ends", 240'000, [=] {
+    const int64_t ms = run.ui().waitFor("the export ends", 600'000, [=] {
         return exported->state() != ExportRun::State::Running && !exported->verifying();
     });
     run.ui().ask([=] {
@@ -298,7 +298,7 @@ void measuring(StudioRun& run) {
     run.step("measuring");
     run.robot().key(QStringLiteral("Ctrl+M"));
     run.ui().waitFor("a job", 3'000, [&] { return bench(run).jobs().activeCount() > 0; });
-    const int64_t ms = run.ui().waitFor("the measurement", 240'000,
+    const int64_t ms = run.ui().waitFor("the measurement", 600'000,
                                         [&] { return bench(run).jobs().activeCount() == 0; });
     run.ui().ask([&] {
         const Job& job = bench(run).jobs().jobs().back();
@@ -541,6 +541,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "run_on_display.py starts this program.\n");
         return 77;
     }
+    StudioRun::begin();
     QApplication application(argc, argv);
     Studio::nameApplication();
     TestStudio test;
