@@ -14,14 +14,14 @@ using namespace bitloom::ui;
 
 namespace {
 
-/// resources/ beside the installed program, or in the source tree of one that was built here.
+/// Folder of the files shipped with the program, found as the command line finds it; empty where
+/// there is none: the sample is not offered then.
 QString resourcesFolder() {
-    const QStringList candidates{QCoreApplication::applicationDirPath() +
-                                     QStringLiteral("/../share/bitloom"),
-                                 QStringLiteral(BITLOOM_BUILD_TREE_RESOURCES)};
-    for (const QString& folder : candidates)
-        if (QFileInfo::exists(folder + QStringLiteral("/models"))) return QDir::cleanPath(folder);
-    return {};
+    QString folder = qEnvironmentVariable("BITLOOM_RESOURCES");
+    if (folder.isEmpty())
+        folder = QCoreApplication::applicationDirPath() + QStringLiteral("/../share/bitloom");
+    return QFileInfo::exists(folder + QStringLiteral("/models")) ? QDir::cleanPath(folder)
+                                                                 : QString();
 }
 
 Studio::Options optionsFor(bool engine) {
@@ -39,13 +39,19 @@ Studio::Options optionsFor(bool engine) {
 } // namespace
 
 int main(int argc, char** argv) {
-    // Before the application: --screenshots needs no display, and must not touch the user's files.
+    // Before the application: what only prints, and --screenshots, need no display; the latter must
+    // not touch the user's files.
     QTemporaryDir scratch;
-    bool pictures = false;
-    for (int i = 1; i < argc; ++i)
-        pictures = pictures || QByteArray(argv[i]).startsWith("--screenshots");
+    bool pictures = false, prints = false;
+    for (int i = 1; i < argc; ++i) {
+        const QByteArray word(argv[i]);
+        pictures = pictures || word.startsWith("--screenshots");
+        prints = prints || word == "--version" || word == "-v" || word == "-h" ||
+                 word.startsWith("--help");
+    }
+    if ((pictures || prints) && !qEnvironmentVariableIsSet("QT_QPA_PLATFORM"))
+        qputenv("QT_QPA_PLATFORM", "offscreen");
     if (pictures) {
-        if (!qEnvironmentVariableIsSet("QT_QPA_PLATFORM")) qputenv("QT_QPA_PLATFORM", "offscreen");
         qputenv("XDG_CONFIG_HOME", scratch.filePath(QStringLiteral("config")).toUtf8());
         qputenv("XDG_STATE_HOME", scratch.filePath(QStringLiteral("state")).toUtf8());
         qputenv("XDG_CACHE_HOME", scratch.filePath(QStringLiteral("cache")).toUtf8());

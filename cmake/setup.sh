@@ -27,8 +27,9 @@ buildPackages=(g++ cmake ninja-build pkg-config ccache git python3
     libspdlog-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libxxhash-dev
     libsentencepiece-dev libutf8proc-dev)
 guiPackages=(qt6-base-dev qt6-svg-dev libqcustomplot-dev)
-testPackages=(qt6-base-dev libbenchmark-dev clang-format-14 python3-numpy)
-guiTestPackages=(xvfb openbox libxcb-xtest0-dev)
+testPackages=(qt6-base-dev libbenchmark-dev clang-format-14 python3-numpy
+    mandoc libxml2-utils)
+guiTestPackages=(xvfb openbox libxcb-xtest0-dev desktop-file-utils appstream shared-mime-info)
 
 # Prints those of the given packages that are not installed.
 missingPackages() {

@@ -22,13 +22,6 @@ std::string entry(const std::string& left, const std::string& text) {
     return line + wrapped(text, pageWidth, firstColumn) + "\n";
 }
 
-/// The name of the value without the ranges and sets that CLI11 adds behind it.
-std::string valueName(const CLI::Option& option) {
-    if (option.get_type_size() == 0) return {}; // a flag
-    std::string name = option.get_type_name();
-    return name.substr(0, name.find(':'));
-}
-
 std::string optionEntry(const CLI::Option& option) {
     std::string left;
     if (option.get_positional()) {
@@ -40,12 +33,7 @@ std::string optionEntry(const CLI::Option& option) {
             left += (left.empty() ? "--" : ", --") + name;
         if (const std::string value = valueName(option); !value.empty()) left += " " + value;
     }
-    std::string text = option.get_description();
-    std::string standard = option.get_default_str();
-    if (!standard.empty() && standard.front() == '[' && standard.back() == ']')
-        standard = standard.substr(1, standard.size() - 2); // a list, as the user would write it
-    if (!standard.empty()) text += " (default: " + standard + ")";
-    return entry(left, text);
+    return entry(left, optionText(option));
 }
 
 std::string usageLine(const CLI::App& app, const std::string& name) {
@@ -63,6 +51,21 @@ std::string usageLine(const CLI::App& app, const std::string& name) {
 }
 
 } // namespace
+
+std::string valueName(const CLI::Option& option) {
+    if (option.get_type_size() == 0) return {}; // a flag
+    std::string name = option.get_type_name();
+    return name.substr(0, name.find(':'));
+}
+
+std::string optionText(const CLI::Option& option) {
+    std::string text = option.get_description();
+    std::string standard = option.get_default_str();
+    if (!standard.empty() && standard.front() == '[' && standard.back() == ']')
+        standard = standard.substr(1, standard.size() - 2); // a list, as the user would write it
+    if (!standard.empty()) text += " (default: " + standard + ")";
+    return text;
+}
 
 std::string wrapped(std::string_view text, size_t width, size_t indent) {
     std::string out;

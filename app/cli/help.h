@@ -17,6 +17,12 @@ public:
                           CLI::AppFormatMode mode) const override;
 };
 
+/// The name of an option's value without the ranges and sets that CLI11 adds behind it: "FILE";
+/// empty for a flag.
+std::string valueName(const CLI::Option& option);
+/// An option's explanation with its default behind it.
+std::string optionText(const CLI::Option& option);
+
 /// `text` broken into lines of at most `width` columns; every line but the first begins with
 /// `indent` spaces, which count.
 std::string wrapped(std::string_view text, size_t width, size_t indent);

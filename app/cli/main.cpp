@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "app/cli/commands.h"
 #include "app/cli/help.h"
+#include "app/cli/manual.h"
 #include "app/cli/options.h"
 
 #include "core/base/log.h"
@@ -122,6 +123,13 @@ int run(int argc, char** argv) {
         std::cout << app.help();
         return 0;
     }
+    // For the build, which installs what they print.
+    if (words[0] == "--manual" && words.size() == 1) {
+        std::cout << manualPage(app);
+        return 0;
+    }
+    if (words[0] == "--completion" && words.size() == 2)
+        return guarded(context.console, [&] { std::cout << completionScript(app, words[1]); });
     const auto names = commandNames(app);
     if (!words[0].starts_with('-') &&
         std::find(names.begin(), names.end(), words[0]) == names.end())

@@ -224,27 +224,20 @@ double parseRelative(const std::string& given) {
 }
 
 fs::path resourcesFolder() {
-    std::vector<fs::path> places;
     const char* named = std::getenv("BITLOOM_RESOURCES");
     std::error_code ignored;
+    fs::path place;
     if (named && *named) {
-        places.emplace_back(named);
-    } else {
-        const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-        if (!program.empty())
-            places.push_back(program.parent_path().parent_path() / "share/bitloom");
-#ifdef BITLOOM_BUILD_TREE_RESOURCES
-        places.emplace_back(BITLOOM_BUILD_TREE_RESOURCES);
-#endif
+        place = named;
+    } else if (const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+               !program.empty()) {
+        place = program.parent_path().parent_path() / "share/bitloom";
     }
-    std::string looked;
-    for (const fs::path& place : places) {
-        if (fs::is_directory(place / "models", ignored)) return place;
-        looked += (looked.empty() ? "" : ", ") + place.string();
-    }
-    throw Error(
-        "the files that belong to Bitloom were not found (looked in " + looked + ")",
-        "Install Bitloom completely, or set BITLOOM_RESOURCES to its folder share/bitloom.");
+    if (fs::is_directory(place / "models", ignored)) return place;
+    throw Error("the files that belong to Bitloom were not found (looked in " + place.string() +
+                    ")",
+                "Install Bitloom completely, or set BITLOOM_RESOURCES to its folder "
+                "share/bitloom.");
 }
 
 fs::path sampleModelFolder() {

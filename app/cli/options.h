@@ -92,8 +92,8 @@ auto withHint(const std::string& hint, const Job& job) {
 /// "+2%", "2%" or "0.02" as 0.02. Throws Error(Usage).
 double parseRelative(const std::string& text);
 
-/// Folder of the files shipped with the program (BITLOOM_RESOURCES, ../share/bitloom beside the
-/// program, or the source tree's in a build tree). Throws Error naming where it looked.
+/// Folder of the files shipped with the program: BITLOOM_RESOURCES, else ../share/bitloom beside
+/// the program. Throws Error naming where it looked.
 std::filesystem::path resourcesFolder();
 std::filesystem::path sampleModelFolder();
 
