@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
     std::printf("%lld × %lld, %d bits, %.2f %% outliers, %d threads\n\n", (long long)rows,
                 (long long)cols, bits, 100 * outliers, threads);
     std::printf("| tokens | way | ms | Gweights·tokens/s | error |\n|---|---|---|---|---|\n");
-    for (const int64_t tokens : {2, 4, 8, 16, 64, 512}) {
+    for (const int64_t tokens : {1, 2, 4, 8, 16, 64, 512}) {
         const at::Tensor x = at::randn({tokens, cols});
         at::Tensor reference = at::empty({tokens, rows}), y = at::empty({tokens, rows});
         const auto print = [&](const std::string& way, double seconds, double error) {
