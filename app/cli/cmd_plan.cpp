@@ -30,8 +30,8 @@ void runPlan(Context& context, const Input& input) {
 
     const auto model = openModel(input.model);
     const auto statistics = obtainStatistics(context, model, input.calibration);
-    const Planner planner(model, statistics, pins);
-    const Plan plan = planFor(context, planner, input.budget, options);
+    Planner planner(model, statistics, pins);
+    const Plan plan = planFor(context, model, planner, input.budget, options);
     plan.save(input.out);
 
     const SizeParts parts = planner.size(plan, options);

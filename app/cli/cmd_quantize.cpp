@@ -107,9 +107,10 @@ void runQuantize(Context& context, Input& input) {
     }
     const auto statistics = obtainStatistics(context, model, input.calibration, plan.statistics);
     if (options.method == Method::CmpqPlus) {
-        if (input.plan.empty())
-            plan = planFor(context, Planner(model, statistics, parsePins(input.budget)),
-                           input.budget, options);
+        if (input.plan.empty()) {
+            Planner planner(model, statistics, parsePins(input.budget));
+            plan = planFor(context, model, planner, input.budget, options);
+        }
         options.plan = std::move(plan);
     }
     Json fields = writeCheckpoint(context, model, *statistics, options, input.output);

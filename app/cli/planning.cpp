@@ -152,7 +152,7 @@ Budget parseBudget(const BudgetInput& input) {
                 ErrorCode::Usage,
                 fmt::format("--tokens-per-second {:g} is not a rate", *input.tokensPerSecond),
                 "Give tokens per second, such as 12.");
-        return {}; // becomes bits when the machine's speed is known
+        return {Budget::Kind::Speed, *input.tokensPerSecond};
     }
     if (!input.maxPpl.empty()) return {Budget::Kind::Perplexity, parseRelative(input.maxPpl)};
     if (!input.size.empty()) return {Budget::Kind::Size, double(parseSize(input.size))};
@@ -162,52 +162,22 @@ Budget parseBudget(const BudgetInput& input) {
     return {Budget::Kind::Bits, *input.bits};
 }
 
-namespace {
-
-/// Three digits that are not more than `rate`, so that they are accepted themselves.
-std::string roundedDown(double rate) {
-    const double step = std::pow(10.0, std::floor(std::log10(rate)) - 2);
-    return fmt::format("{:.10g}", std::floor(rate / step) * step);
-}
-
-SpeedTable measuredSpeed(Context& context, const std::shared_ptr<const Checkpoint>& model) {
+Plan planFor(Context& context, const std::shared_ptr<const Checkpoint>& model, Planner& planner,
+             const BudgetInput& input, const QuantizeOptions& options) {
+    const Budget budget = parseBudget(input);
+    if (budget.kind != Budget::Kind::Speed) return planner.plan(budget, options);
     context.startEngine();
-    JobProgress progress(context.console, "timing kernels");
-    return runtime::speedTable(*weightsOf(model), context.cache(), context.compute(), progress);
-}
-
-} // namespace
-
-Plan planFor(Context& context, const Planner& planner, const BudgetInput& input,
-             const QuantizeOptions& options) {
-    if (!input.tokensPerSecond) return planner.plan(parseBudget(input), options);
-    const SpeedTable table = measuredSpeed(context, planner.sharedModel());
-    const double wanted = *input.tokensPerSecond;
-    // Fewer bits are faster: the most bits that are fast enough.
-    double low = std::ceil(planner.minBits() * 1000) / 1000, high = planner.maxBits();
-    Plan best = planner.forBits(low, options);
-    if (table.tokensPerSecond(best) < wanted)
-        throw Error(ErrorCode::Usage,
-                    fmt::format("{:g} tokens per second are more than this model reaches on this "
-                                "machine{}",
-                                wanted, planner.pins().empty() ? "" : " under these pins"),
-                    fmt::format("The nearest possible rate is --tokens-per-second {}, at "
-                                "{:.3f} bits per weight.",
-                                roundedDown(table.tokensPerSecond(best)), low));
-    while (high - low > 0.002) {
-        const double middle = (low + high) / 2;
-        Plan tried = planner.forBits(middle, options);
-        if (table.tokensPerSecond(tried) >= wanted) {
-            low = middle;
-            best = std::move(tried);
-        } else {
-            high = middle;
-        }
+    {
+        JobProgress progress(context.console, "timing kernels");
+        planner.setSpeedTable(
+            runtime::speedTable(*weightsOf(model), context.cache(), context.compute(), progress));
     }
+    Plan plan = planner.plan(budget, options);
     context.console.note(fmt::format("{:.3f} bits per weight are the most that reach {:g} tokens/s "
                                      "on this machine (predicted {:.4g})",
-                                     best.bitsPerWeight(), wanted, table.tokensPerSecond(best)));
-    return best;
+                                     plan.bitsPerWeight(), budget.value,
+                                     planner.speedTable()->tokensPerSecond(plan)));
+    return plan;
 }
 
 std::string describe(const Statistics& statistics) {

@@ -44,13 +44,12 @@ std::shared_ptr<const Statistics> obtainStatistics(Context& context,
                                                    const CalibrationInput& input,
                                                    const std::string& wanted = {});
 
-/// Pins and budget from the command line; the default budget for a rate, which only planFor turns
-/// into bits. Throw Error(Usage).
+/// Pins and budget from the command line. Throw Error(Usage).
 std::vector<Pin> parsePins(const BudgetInput& input);
 Budget parseBudget(const BudgetInput& input);
-/// The plan for any budget, a rate included: its kernels are timed where they have not been.
-Plan planFor(Context& context, const Planner& planner, const BudgetInput& input,
-             const QuantizeOptions& options);
+/// The plan for any budget; for a rate, kernels are timed where they have not been.
+Plan planFor(Context& context, const std::shared_ptr<const Checkpoint>& model, Planner& planner,
+             const BudgetInput& input, const QuantizeOptions& options);
 
 /// "files.txt, 753 windows of 256": what statistics were taken on.
 std::string describe(const Statistics& statistics);

@@ -25,7 +25,8 @@ constexpr struct {
     const char* name;
 } budgetKinds[] = {{Budget::Kind::Bits, "bits"},
                    {Budget::Kind::Size, "size"},
-                   {Budget::Kind::Perplexity, "perplexity"}};
+                   {Budget::Kind::Perplexity, "perplexity"},
+                   {Budget::Kind::Speed, "speed"}};
 
 /// Reads members of a JSON object; every complaint names the file and the key.
 class Reader {
@@ -92,7 +93,7 @@ Budget budgetFrom(const Reader& reader) {
     const auto* found = std::find_if(std::begin(budgetKinds), std::end(budgetKinds),
                                      [&](const auto& k) { return kind == k.name; });
     if (found == std::end(budgetKinds))
-        reader.fail(fmt::format("\"kind\" is \"{}\"; known are bits, size, perplexity", kind));
+        reader.fail(fmt::format("\"kind\" is \"{}\"; known are bits, size, perplexity, speed", kind));
     budget.kind = found->kind;
     budget.value = reader.number("value");
     return budget;

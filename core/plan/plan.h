@@ -16,8 +16,10 @@ namespace bitloom {
 
 /// What the user asked for. Exactly one kind.
 struct Budget {
-    enum class Kind { Bits, Size, Perplexity } kind = Kind::Bits;
-    double value = 3.0; ///< bits per weight; bytes of the folder; relative increase (0.02 = 2 %)
+    enum class Kind { Bits, Size, Perplexity, Speed } kind = Kind::Bits;
+    /// Bits per weight; bytes of the folder; relative increase (0.02 = 2 %); tokens per second at
+    /// least, on the machine whose SpeedTable was at hand.
+    double value = 3.0;
     bool operator==(const Budget&) const = default;
 };
 

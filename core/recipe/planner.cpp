@@ -59,6 +59,8 @@ Allocation Planner::allocate(const Budget& budget, const QuantizeOptions& option
         return withinSize(std::llround(budget.value), options);
     case Budget::Kind::Perplexity:
         return withinPerplexity(budget.value, options);
+    case Budget::Kind::Speed:
+        return withinSpeed(budget.value);
     }
     throw Error("unknown kind of budget");
 }
@@ -133,6 +135,50 @@ Allocation Planner::withinSize(int64_t bytes, const QuantizeOptions& options) co
             top = std::move(tried);
             const int64_t step = (size - bytes) * 8;
             guess = step < (high - low) / 2 ? high - step : low + (high - low) / 2;
+        }
+    }
+    return best;
+}
+
+namespace {
+
+/// Three digits that are not more than `rate`, so that they are accepted themselves.
+std::string roundedDown(double rate) {
+    const double step = std::pow(10.0, std::floor(std::log10(rate)) - 2);
+    return fmt::format("{:.10g}", std::floor(rate / step) * step);
+}
+
+} // namespace
+
+/// The most bits that are fast enough: fewer bits are faster.
+Allocation Planner::withinSpeed(double tokensPerSecond) const {
+    if (!m_speed)
+        throw Error("the speed of this machine's kernels is not known",
+                    "Budget by bits, size or perplexity.");
+    const auto speed = [&](const Allocation& allocation) {
+        return m_speed->tokensPerSecond(
+            makePlan(allocation, m_curves, m_statistics->menu(), {}, {}));
+    };
+    int64_t low = m_allocator.minBits(), high = m_allocator.maxBits();
+    Allocation best = m_allocator.allocate(low);
+    if (const double most = speed(best); most < tokensPerSecond)
+        throw Error(ErrorCode::Usage,
+                    fmt::format("{:g} tokens per second are more than this model reaches on this "
+                                "machine{}",
+                                tokensPerSecond, m_pins.empty() ? "" : " under these pins"),
+                    fmt::format("The nearest possible rate is --tokens-per-second {}, at {:.3f} "
+                                "bits per weight.",
+                                roundedDown(most), minBits()));
+    if (Allocation all = m_allocator.allocate(high); speed(all) >= tokensPerSecond) return all;
+    const int64_t enough = std::max<int64_t>(1, m_allocator.weights() / 1000);
+    while (high - low > enough) {
+        const int64_t middle = low + (high - low) / 2;
+        Allocation tried = m_allocator.allocate(middle);
+        if (speed(tried) >= tokensPerSecond) {
+            low = middle;
+            best = std::move(tried);
+        } else {
+            high = middle;
         }
     }
     return best;

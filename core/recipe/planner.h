@@ -3,9 +3,12 @@
 #pragma once
 
 #include "core/plan/allocator.h"
+#include "core/plan/speed.h"
 #include "core/recipe/checkpoint_spec.h"
 
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace bitloom {
@@ -25,13 +28,16 @@ public:
             std::vector<Pin> pins);
 
     const Checkpoint& model() const { return *m_model; }
-    std::shared_ptr<const Checkpoint> sharedModel() const { return m_model; }
     const Statistics& statistics() const { return *m_statistics; }
     const Allocator& allocator() const { return m_allocator; }
     const std::vector<LayerCurves>& curves() const { return m_curves; }
     const std::vector<Pin>& pins() const { return m_pins; }
     /// Replaces all pins: one pass over the segments. Throws Error(Usage) and keeps the old ones.
     void setPins(std::vector<Pin> pins);
+
+    /// What budgets by speed are held against; without it they are refused.
+    void setSpeedTable(SpeedTable table) { m_speed = std::move(table); }
+    const std::optional<SpeedTable>& speedTable() const { return m_speed; }
 
     double minBits() const; ///< bits per weight, under the pins
     double maxBits() const;
@@ -54,6 +60,7 @@ private:
     Allocation withinBits(double bits) const;
     Allocation withinSize(int64_t bytes, const QuantizeOptions& options) const;
     Allocation withinPerplexity(double relative, const QuantizeOptions& options) const;
+    Allocation withinSpeed(double tokensPerSecond) const;
     int64_t folderBytes(const Allocation& allocation, const QuantizeOptions& options) const;
 
     std::shared_ptr<const Checkpoint> m_model;
@@ -61,6 +68,7 @@ private:
     std::vector<Pin> m_pins;
     std::vector<LayerCurves> m_curves;
     Allocator m_allocator;
+    std::optional<SpeedTable> m_speed;
 };
 
 } // namespace bitloom

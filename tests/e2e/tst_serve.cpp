@@ -390,6 +390,7 @@ private slots:
 
     void speed() {
         ServeClient& engine = shared();
+        QVERIFY(engine.call("speed", {{"model", sample}, {"cached", true}})["table"].is_null());
         const Json first = engine.call("speed", {{"model", sample}});
         const Json& table = first["table"];
         QCOMPARE(table["matrices"].size(), size_t(3)); // 256², 768 × 256, 256 × 768

@@ -13,6 +13,7 @@
 #include "ui/state/jobs.h"
 #include "ui/theme/icons.h"
 #include "ui/window/main_window.h"
+#include "ui/window/speed_jobs.h"
 
 #include <QMenu>
 #include <QMenuBar>
@@ -26,6 +27,7 @@ StudioRooms::StudioRooms(MainWindow& window, Workbench& workbench)
     m_measures = new MeasureRuns(workbench, *m_models, this);
     m_export = new ExportRun(workbench, this);
     m_detached = new DetachedJobs(workbench, this);
+    m_speed = new SpeedJobs(workbench, this);
     addPages();
     addActions();
     connect(m_export, &ExportRun::finished, this, [this] {
@@ -99,6 +101,9 @@ void StudioRooms::addActions() {
     m_measureWith =
         addAction(QStringLiteral("measure"), QStringLiteral("measureWith"), tr("Measure &with…"),
                   "measure", QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_M));
+    m_timeMachine = addAction(QStringLiteral("measureWith"), QStringLiteral("timeMachine"),
+                              tr("Measure spee&d of this machine"), "", {});
+    connect(m_timeMachine, &QAction::triggered, m_speed, &SpeedJobs::measure);
     m_report =
         addAction(QStringLiteral("export"), QStringLiteral("report"), tr("&Report…"), "", {});
     connect(m_try, &QAction::triggered, this, [this] {
@@ -111,6 +116,7 @@ void StudioRooms::addActions() {
 void StudioRooms::updateActions() {
     m_try->setEnabled(m_workbench.hasPlan());
     m_measureWith->setEnabled(m_measures->canMeasure());
+    m_timeMachine->setEnabled(m_speed->canMeasure());
     m_report->setEnabled(m_workbench.hasPlan() && !m_workbench.applyingPins());
 }
 

@@ -16,6 +16,7 @@ class DetachedJobs;
 class ExportRun;
 class MainWindow;
 class MeasureRuns;
+class SpeedJobs;
 struct MeasureRequest;
 
 /// Chat, comparison, export, measurement and report in the main window: their pages, panels, menu
@@ -52,6 +53,8 @@ private:
     DetachedJobs* m_detached = nullptr;
     ChatPage* m_chat = nullptr;
     ComparePage* m_compare = nullptr;
+    SpeedJobs* m_speed = nullptr;
+    QAction* m_timeMachine = nullptr;
     QAction *m_try = nullptr, *m_measureWith = nullptr, *m_report = nullptr;
 };
 

@@ -123,6 +123,8 @@ QString budgetText(const Decision& decision) {
         return tr("%1 bits").arg(fixedText(decision.budget.value, 2));
     case Budget::Kind::Size:
         return tr("at most %1").arg(bytesText(QLocale(), decision.budget.value));
+    case Budget::Kind::Speed:
+        return tr("at least %1 tokens/s").arg(QLocale().toString(decision.budget.value, 'g', 3));
     case Budget::Kind::Perplexity:
         break;
     }

@@ -40,7 +40,8 @@ void PlanContext::setPins(const std::vector<Pin>& pins) {
     m_pins = pins;
 }
 
-PlanFrame PlanContext::frame(const QuantizeOptions& options, const Predictor& predictor) const {
+PlanFrame PlanContext::frame(const QuantizeOptions& options, const Predictor& predictor,
+                             const SpeedTable* speed) const {
     const std::shared_lock lock(m_mutex);
     PlanFrame frame;
     frame.minBits = m_allocator.minBits();
@@ -55,7 +56,49 @@ PlanFrame PlanContext::frame(const QuantizeOptions& options, const Predictor& pr
     frame.minBytes = exactSize(*m_model, least, decision, options, predictor).totalBytes;
     frame.fixed = exactSize(*m_model, most, decision, options, predictor);
     frame.maxBytes = frame.fixed.totalBytes;
+    if (speed) frame.speed = speedCurve(*speed, frame);
     return frame;
+}
+
+/// At 33 budgets, closer together where they are small; between them it is nearly a line.
+std::vector<std::pair<int64_t, double>> PlanContext::speedCurve(const SpeedTable& table,
+                                                                const PlanFrame& frame) const {
+    constexpr int count = 32;
+    std::vector<std::pair<int64_t, double>> curve;
+    const double ratio = double(frame.maxBits) / double(std::max<int64_t>(frame.minBits, 1));
+    for (int i = 0; i <= count; ++i) {
+        const auto bits = int64_t(double(frame.minBits) * std::pow(ratio, double(i) / count));
+        const Allocation a = m_allocator.allocate(std::clamp(bits, frame.minBits, frame.maxBits));
+        const double seconds = secondsPerToken(table, *m_model, a);
+        if (curve.empty() || (a.bits > curve.back().first && seconds > curve.back().second))
+            curve.emplace_back(a.bits, seconds);
+    }
+    return curve;
+}
+
+double secondsPerToken(const SpeedTable& table, const ModelData& model,
+                       const Allocation& allocation) {
+    double seconds = table.otherSeconds;
+    std::vector<int64_t> columns(model.menu.size());
+    for (const LayerEntry& entry : model.entries) {
+        std::ranges::fill(columns, 0);
+        for (int64_t k = 0; k < entry.cols; ++k)
+            ++columns[allocation.points[size_t(entry.firstColumn + k)]];
+        seconds += table.secondsOfLayer(entry.rows, entry.cols, columns, model.menu);
+    }
+    return seconds;
+}
+
+double bitsAtSpeed(const PlanFrame& frame, double secondsPerToken) {
+    const auto& curve = frame.speed;
+    if (curve.empty()) return double(frame.minBits);
+    const auto above =
+        std::ranges::upper_bound(curve, secondsPerToken, {}, &std::pair<int64_t, double>::second);
+    if (above == curve.begin()) return double(frame.minBits);
+    if (above == curve.end()) return double(frame.maxBits);
+    const auto below = above - 1;
+    const double share = (secondsPerToken - below->second) / (above->second - below->second);
+    return double(below->first) + share * double(above->first - below->first);
 }
 
 Allocation PlanContext::allocate(const Decision& decision, const PlanFrame& frame, int64_t overhead,
@@ -75,6 +118,8 @@ Allocation PlanContext::allocate(const Decision& decision, const PlanFrame& fram
         return m_allocator.allocate(clamped(value * weights));
     case Budget::Kind::Size:
         return m_allocator.allocate(clamped((value - double(overhead)) * 8));
+    case Budget::Kind::Speed:
+        return m_allocator.allocate(clamped(bitsAtSpeed(frame, 1 / std::max(value, 1e-9))));
     case Budget::Kind::Perplexity:
         break;
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/plan/predictor.h"
+#include "core/plan/speed.h"
 #include "core/recipe/planner.h"
 #include "ui/state/background.h"
 #include "ui/state/decision.h"
@@ -23,6 +24,9 @@ struct PlanFrame {
     double minDistortion = 0, maxDistortion = 0; ///< at maxBits, at minBits
     int64_t minBytes = 0, maxBytes = 0;          ///< of the folder, exact
     SizeParts fixed;                             ///< parts that hardly depend on the plan
+    /// Seconds per token over stored bits, both ascending; empty where the kernels of the engine's
+    /// machine are not timed.
+    std::vector<std::pair<int64_t, double>> speed;
 };
 
 /// An allocator with what it was made from. `allocate` and the like are called under a shared lock;
@@ -38,7 +42,8 @@ public:
 
     /// Throws Error(Usage) and keeps the former pins.
     void setPins(const std::vector<Pin>& pins);
-    PlanFrame frame(const QuantizeOptions& options, const Predictor& predictor) const;
+    PlanFrame frame(const QuantizeOptions& options, const Predictor& predictor,
+                    const SpeedTable* speed = nullptr) const;
 
     /// The allocation that a decision without pins' change leads to; `overhead` is the bytes of the
     /// folder besides the block linears (for size budgets). Budgets beyond the range are met as
@@ -55,11 +60,20 @@ public:
     std::optional<std::shared_lock<std::shared_mutex>> tryRead() const;
 
 private:
+    std::vector<std::pair<int64_t, double>> speedCurve(const SpeedTable& table,
+                                                       const PlanFrame& frame) const;
+
     std::shared_ptr<const ModelData> m_model;
     Allocator m_allocator;
     std::vector<Pin> m_pins;
     mutable std::shared_mutex m_mutex;
 };
+
+/// Time of one generated token under an allocation. Throws Error for a table of another model.
+double secondsPerToken(const SpeedTable& table, const ModelData& model,
+                       const Allocation& allocation);
+/// Stored bits of the plans that take so long for a token, by the frame's curve.
+double bitsAtSpeed(const PlanFrame& frame, double secondsPerToken);
 
 /// The plan as files and the engine have it.
 Plan makeExportable(const ModelData& model, const Allocation& allocation, const Decision& decision,

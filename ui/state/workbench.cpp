@@ -160,6 +160,7 @@ void Workbench::install(Opened& opened) {
     m_model = opened.model;
     d->context = opened.context;
     d->frame = opened.frame;
+    d->speed = nullptr;
     d->basePredictor = d->predictor = opened.predictor;
     d->summaryCache.clear();
     d->planHash.clear();
@@ -291,6 +292,9 @@ std::pair<double, double> Workbench::range(Budget::Kind kind) const {
         return {double(d->frame.minBits) / weights, double(d->frame.maxBits) / weights};
     case Budget::Kind::Size:
         return {double(d->frame.minBytes), double(d->frame.maxBytes)};
+    case Budget::Kind::Speed:
+        if (d->frame.speed.empty()) return {0, 0};
+        return {1 / d->frame.speed.back().second, 1 / d->frame.speed.front().second};
     case Budget::Kind::Perplexity:
         break;
     }
@@ -307,6 +311,8 @@ double Workbench::valueOf(Budget::Kind kind) const {
         return m_figures.bitsPerWeight;
     case Budget::Kind::Size:
         return double(m_figures.size.totalBytes);
+    case Budget::Kind::Speed:
+        return m_figures.tokensPerSecond;
     case Budget::Kind::Perplexity:
         break;
     }
@@ -321,15 +327,20 @@ double Workbench::clampedValue(const Budget& budget) const {
 double Workbench::requestBudget(const Budget& budget, bool dragging) {
     if (!d->context) return budget.value;
     Decision next = m_decision;
-    next.budget = {budget.kind, clampedValue(budget)};
+    const double value = clampedValue(budget);
+    next.budget = {budget.kind, value};
+    // A rate is one of this machine: what is decided is the bits that reach it.
+    if (budget.kind == Budget::Kind::Speed)
+        next.budget = {Budget::Kind::Bits,
+                       bitsAtSpeed(d->frame, 1 / std::max(value, 1e-9)) / double(m_model->weights)};
     next.uniformBits.reset();
-    if (next == m_decision) return next.budget.value;
+    if (next == m_decision) return value;
     // Steps by key or wheel belong together while they follow each other quickly.
     const bool follows = d->lastBudget.isValid() && d->lastBudget.elapsed() < 700;
     if (!dragging && !follows) ++d->budgetSerial;
     d->lastBudget.start();
     m_undo.push(new DecisionCommand(*this, m_decision, next, tr("Budget"), d->budgetSerial));
-    return next.budget.value;
+    return value;
 }
 
 void Workbench::beginDrag() {
@@ -391,6 +402,33 @@ void Workbench::updateFigures() {
     m_figures.size.totalBytes = m_figures.size.linearBytes + fixed.embeddingAndHead +
                                 fixed.otherTensors + fixed.headersAndFiles;
     m_figures.sizeExact = false;
+    m_figures.tokensPerSecond = 0;
+    if (!d->speed) return;
+    double seconds = d->speed->otherSeconds;
+    std::vector<int64_t> columns;
+    for (size_t i = 0; i < m_model->entries.size(); ++i) {
+        const LayerEntry& entry = m_model->entries[i];
+        const std::span<const int32_t> counts = m_plan.counts(int(i));
+        columns.assign(counts.begin(), counts.end());
+        seconds += d->speed->secondsOfLayer(entry.rows, entry.cols, columns, m_model->menu);
+    }
+    m_figures.tokensPerSecond = 1 / seconds;
+}
+
+const SpeedTable* Workbench::speedTable() const {
+    return d->speed.get();
+}
+
+void Workbench::setSpeedTable(std::shared_ptr<const SpeedTable> table) {
+    if (!d->context || table == d->speed) return;
+    try {
+        if (table) secondsPerToken(*table, *m_model, m_plan.allocation());
+    } catch (const Error& error) {
+        logger("ui")->warn("kernel times cannot be used: {}", error.what());
+        table = nullptr;
+    }
+    d->speed = std::move(table);
+    applyPins(); // the frame anew, in the background where that takes long
 }
 
 void Workbench::settle() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/plan/predictor.h"
+#include "core/plan/speed.h"
 #include "core/recipe/quantize_options.h"
 #include "ui/plots/plot_data.h"
 #include "ui/state/decision.h"
@@ -32,9 +33,10 @@ struct PlanFigures {
     double bitsPerWeight = 0; ///< with all overhead
     double lambda = 0;        ///< nats per bit at which the budget is spent
     double distortion = 0;
-    Prediction prediction;  ///< nll 0 where FP16's is unknown
-    SizeParts size;         ///< linear parts are always exact
-    bool sizeExact = false; ///< headers, recipe and the like too; false while the slider moves
+    Prediction prediction;      ///< nll 0 where FP16's is unknown
+    SizeParts size;             ///< linear parts are always exact
+    bool sizeExact = false;     ///< headers, recipe and the like too; false while the slider moves
+    double tokensPerSecond = 0; ///< on the engine's machine; 0 where its kernels are not timed
 };
 
 /// What a pin costs at the present λ, against leaving its channels free.
@@ -212,6 +214,12 @@ public:
     void selectLayer(int layer);
     const ChannelRanges& selectedChannels() const { return m_selectedChannels; }
     void selectChannels(ChannelRanges ranges);
+
+    // --- speed ---------------------------------------------------------------------------------
+    /// Kernel times of the engine's machine for this model, or none. A table of other shapes is
+    /// refused with a warning in the log. Speeds appear with rangeChanged and planChanged.
+    void setSpeedTable(std::shared_ptr<const SpeedTable> table);
+    const SpeedTable* speedTable() const;
 
     // --- the rest ------------------------------------------------------------------------------
     Settings& settings() { return m_settings; }

@@ -44,6 +44,7 @@ struct Workbench::Private {
 
     std::shared_ptr<PlanContext> context;
     PlanFrame frame;
+    std::shared_ptr<const SpeedTable> speed;
     Predictor basePredictor, predictor; ///< base: of the statistics file, without this session
     std::optional<Restored> restored;
     std::string planHash; ///< of the settled plan; empty while it changes

@@ -40,11 +40,11 @@ void Workbench::applyPins() {
         std::string error;
     };
     const auto work = [context = d->context, pins = m_decision.activePins(), options = m_options,
-                       predictor = d->predictor] {
+                       predictor = d->predictor, speed = d->speed] {
         Applied applied;
         try {
             context->setPins(pins);
-            applied.frame = context->frame(options, predictor);
+            applied.frame = context->frame(options, predictor, speed.get());
         } catch (const std::exception& error) {
             applied.error = error.what();
         }

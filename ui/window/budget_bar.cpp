@@ -36,6 +36,13 @@ protected:
     }
 };
 
+/// "≈ 31.4", "≈ 4 890": three digits are all that a prediction has.
+QString speedText(double tokensPerSecond) {
+    const int digits = tokensPerSecond < 10 ? 2 : tokensPerSecond < 100 ? 1 : 0;
+    const double step = tokensPerSecond < 1000 ? std::pow(10.0, -digits) : 10;
+    return QStringLiteral("≈ ") % fixedText(std::round(tokensPerSecond / step) * step, digits);
+}
+
 QString bitsWord(double bits) {
     return BudgetBar::tr("%1 bits").arg(fixedText(bits, 2));
 }
@@ -115,7 +122,13 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
                        tr("8 888 888 888 bytes, exact"));
     m_ppl->setSamples(tr("ppl ≈ 88.88"), tr("± 8.88 (FP16 88.88)"),
                       tr("−0.21 predicted on calibration.txt"));
-    for (FigureLabel* label : {m_bits, m_size, m_ppl})
+    m_speed = new FigureLabel(tr("Speed"));
+    m_speed->setObjectName(QStringLiteral("figureSpeed"));
+    m_speed->setWhatsThis(tr("Tokens generated per second, one text at a time, on the engine's "
+                             "processor: the sum of the times of all matrices at their widths, "
+                             "measured once on that machine."));
+    m_speed->setSamples(tr("≈ 8 888"), tr("tokens/s"), tr("+88.8 since grab"));
+    for (FigureLabel* label : {m_bits, m_size, m_ppl, m_speed})
         figures->addWidget(label);
     row->addWidget(m_figures);
     m_hint = captionLabel({});
@@ -135,8 +148,10 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
     });
     connect(m_unit, &QComboBox::activated, this, [this] {
         // The same plan in the new unit: from here on this is what is held.
-        const Budget::Kind unit = Budget::Kind(m_unit->currentData().toInt());
-        if (m_workbench.hasPlan()) m_workbench.requestBudget({unit, m_workbench.valueOf(unit)});
+        const Budget::Kind unit = kind();
+        m_bySpeed = unit == Budget::Kind::Speed;
+        if (m_workbench.hasPlan() && !m_bySpeed)
+            m_workbench.requestBudget({unit, m_workbench.valueOf(unit)});
         updateRange();
     });
 
@@ -146,7 +161,7 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
     connect(&workbench, &Workbench::phaseChanged, this, &BudgetBar::updatePhase);
     connect(&workbench, &Workbench::rangeChanged, this, &BudgetBar::updateRange);
     connect(&workbench, &Workbench::decisionChanged, this, [this] {
-        if (m_unit->currentData().toInt() != int(m_workbench.decision().budget.kind)) updateRange();
+        if (kind() != shownKind()) updateRange();
     });
     connect(&workbench, &Workbench::planChanged, this, &BudgetBar::updateFigures);
     connect(&workbench, &Workbench::planSettled, this, [this] {
@@ -166,6 +181,12 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
 
 Budget::Kind BudgetBar::kind() const {
     return Budget::Kind(m_unit->currentData().toInt());
+}
+
+Budget::Kind BudgetBar::shownKind() const {
+    const Budget::Kind kind = m_workbench.decision().budget.kind;
+    return m_bySpeed && m_workbench.speedTable() && kind == Budget::Kind::Bits ? Budget::Kind::Speed
+                                                                               : kind;
 }
 
 void BudgetBar::updatePhase() {
@@ -200,7 +221,11 @@ void BudgetBar::updatePhase() {
 void BudgetBar::updateRange() {
     if (!m_workbench.hasPlan()) return;
     m_updating = true;
-    const Budget::Kind unit = m_workbench.decision().budget.kind;
+    const Budget::Kind unit = shownKind();
+    const int speed = m_unit->findData(int(Budget::Kind::Speed));
+    if (m_workbench.speedTable() && speed < 0)
+        m_unit->addItem(tr("tokens/s"), int(Budget::Kind::Speed));
+    if (!m_workbench.speedTable() && speed >= 0) m_unit->removeItem(speed);
     m_unit->setCurrentIndex(m_unit->findData(int(unit)));
     auto [low, high] = m_workbench.range(unit);
     switch (unit) {
@@ -233,6 +258,14 @@ void BudgetBar::updateRange() {
         });
         break;
     }
+    case Budget::Kind::Speed:
+        m_value->setDecimals(high < 100 ? 2 : 0);
+        m_value->setSuffix({});
+        m_value->setSingleStep(std::max(0.01, (high - low) / 100));
+        m_value->setRange(0.01, 1e7);
+        m_slider->setScale(low, high, std::max((high - low) / 10'000, 1e-6), true,
+                           [](double v) { return QLocale().toString(v, 'g', 3); });
+        break;
     case Budget::Kind::Perplexity:
         m_value->setDecimals(2);
         m_value->setSuffix(QChar(0x00A0) % QLatin1Char('%'));
@@ -254,12 +287,14 @@ void BudgetBar::updateFigures() {
     const Budget& budget = m_workbench.decision().budget;
     m_updating = true;
     // The handle stays under the finger, also where the nearest plan lies a little below.
-    const double held =
-        m_workbench.decision().uniformBits ? m_workbench.valueOf(budget.kind) : budget.value;
+    const Budget::Kind unit = shownKind();
+    const double held = m_workbench.decision().uniformBits || unit == Budget::Kind::Speed
+                            ? m_workbench.valueOf(unit)
+                            : budget.value;
     if (!m_slider->isSliderDown()) m_slider->setRealValue(held);
-    const double shown = budget.kind == Budget::Kind::Bits   ? held
-                         : budget.kind == Budget::Kind::Size ? held / m_sizeUnit
-                                                             : held * 100;
+    const double shown = unit == Budget::Kind::Size         ? held / m_sizeUnit
+                         : unit == Budget::Kind::Perplexity ? held * 100
+                                                            : held;
     if (!m_value->hasFocus() || std::abs(m_value->value() - shown) > 0.0005)
         m_value->setValue(shown);
     m_updating = false;
@@ -287,6 +322,8 @@ void BudgetBar::updateFigures() {
         m_ppl->setFigure(tr("ppl +%1 %").arg(fixedText(100 * std::expm1(p.deltaNll), 1)),
                          tr("over FP16"));
     }
+    m_speed->setVisible(f.tokensPerSecond > 0);
+    if (f.tokensPerSecond > 0) m_speed->setFigure(speedText(f.tokensPerSecond), tr("tokens/s"));
     updateCaptions(m_workbench.dragging() || m_fade.isActive());
 }
 
@@ -314,21 +351,25 @@ void BudgetBar::updateCaptions(bool dragging) {
                            signedBytesText(double(f.size.totalBytes - before->size.totalBytes)));
         m_ppl->setCaption(basis,
                           f.prediction.nll > 0 ? signedText(ppl(f) - ppl(*before), 2) : QString());
+        m_speed->setCaption({}, signedText(f.tokensPerSecond - before->tokensPerSecond,
+                                           f.tokensPerSecond < 100 ? 1 : 0));
         return;
     }
     const bool animate = !m_workbench.settings().reducedMotion() && isVisible();
     m_bits->fadeChange(includes, animate);
     m_size->fadeChange(bytes, animate);
     m_ppl->fadeChange(basis, animate);
-    for (FigureLabel* label : {m_bits, m_size, m_ppl})
+    if (const SpeedTable* table = m_workbench.speedTable())
+        m_speed->fadeChange(tr("predicted, %n thread(s)", nullptr, table->threads), animate);
+    for (FigureLabel* label : {m_bits, m_size, m_ppl, m_speed})
         label->setAccessibleDescription(label->plainText());
 }
 
 void BudgetBar::typed() {
     const Budget::Kind unit = kind();
-    const double wanted = unit == Budget::Kind::Bits   ? m_value->value()
-                          : unit == Budget::Kind::Size ? m_value->value() * m_sizeUnit
-                                                       : m_value->value() / 100;
+    const double wanted = unit == Budget::Kind::Size         ? m_value->value() * m_sizeUnit
+                          : unit == Budget::Kind::Perplexity ? m_value->value() / 100
+                                                             : m_value->value();
     const double given = m_workbench.requestBudget({unit, wanted});
     if (std::abs(given - wanted) <=
         1e-9 * std::abs(wanted) + 5e-4 * (unit == Budget::Kind::Size ? m_sizeUnit : 0.01))
@@ -343,6 +384,9 @@ void BudgetBar::typed() {
         break;
     case Budget::Kind::Size:
         nearest = bytesText(QLocale(), given);
+        break;
+    case Budget::Kind::Speed:
+        nearest = tr("%1 tokens/s").arg(QLocale().toString(given, 'g', 3));
         break;
     case Budget::Kind::Perplexity:
         nearest = tr("+%1 %").arg(fixedText(given * 100, 2));
@@ -369,8 +413,9 @@ void BudgetBar::focusValue() {
 }
 
 QString BudgetBar::sentence() const {
-    return QStringList{m_bits->plainText(), m_size->plainText(), m_ppl->plainText()}.join(
-        QStringLiteral(" · "));
+    QStringList parts{m_bits->plainText(), m_size->plainText(), m_ppl->plainText()};
+    if (m_workbench.figures().tokensPerSecond > 0) parts.append(m_speed->plainText());
+    return parts.join(QStringLiteral(" · "));
 }
 
 } // namespace bitloom::ui

@@ -212,6 +212,10 @@ void MainWindow::copyCommand() {
         line += QStringLiteral(" --max-ppl +") %
                 QString::number(decision.budget.value * 100, 'g', 12) % QLatin1Char('%');
         break;
+    case Budget::Kind::Speed:
+        line += QStringLiteral(" --tokens-per-second ") %
+                QString::number(decision.budget.value, 'g', 12);
+        break;
     }
     for (const Pin& pin : decision.activePins())
         line += QStringLiteral(" --pin ") % quoted(QString::fromStdString(pin.text()));

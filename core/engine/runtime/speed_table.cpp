@@ -95,26 +95,39 @@ SpeedTable measure(const ModelWeights& model, const ComputeOptions& compute, Pro
     return table;
 }
 
-} // namespace
-
-SpeedTable speedTable(const ModelWeights& model, const std::filesystem::path& cache,
-                      const ComputeOptions& compute, Progress& progress, bool anew) {
-    const int threads = compute.threadsOrDefault();
+std::filesystem::path fileOf(const ModelWeights& model, const std::filesystem::path& cache,
+                             int threads) {
     std::string key = machineText(threads);
     const ModelConfig& c = model.config();
     for (const int64_t part : {c.hidden, c.intermediate, c.layers, c.heads, c.kvHeads, c.vocab})
         key += " " + std::to_string(part);
-    const std::filesystem::path file = cache / "speed" / (hashText(key) + ".json");
+    return cache / "speed" / (hashText(key) + ".json");
+}
+
+} // namespace
+
+std::optional<SpeedTable> cachedSpeedTable(const ModelWeights& model,
+                                           const std::filesystem::path& cache,
+                                           const ComputeOptions& compute) {
+    const std::filesystem::path file = fileOf(model, cache, compute.threadsOrDefault());
     std::error_code ignored;
-    if (!anew && std::filesystem::is_regular_file(file, ignored)) {
-        try {
-            return SpeedTable::fromJson(nlohmann::json::parse(readTextFile(file)));
-        } catch (const Error&) { // of another version, or damaged
-        } catch (const nlohmann::json::exception&) {
-        }
+    if (!std::filesystem::is_regular_file(file, ignored)) return std::nullopt;
+    try {
+        return SpeedTable::fromJson(nlohmann::json::parse(readTextFile(file)));
+    } catch (const Error&) { // of another version, or damaged
+    } catch (const nlohmann::json::exception&) {
     }
+    return std::nullopt;
+}
+
+SpeedTable speedTable(const ModelWeights& model, const std::filesystem::path& cache,
+                      const ComputeOptions& compute, Progress& progress, bool anew) {
+    if (!anew)
+        if (std::optional<SpeedTable> known = cachedSpeedTable(model, cache, compute))
+            return *known;
     SpeedTable table = measure(model, compute, progress);
     try {
+        const std::filesystem::path file = fileOf(model, cache, compute.threadsOrDefault());
         std::filesystem::create_directories(file.parent_path());
         writeFileAtomically(file, table.toJson().dump(1) + "\n");
     } catch (const std::exception&) { // a cache that cannot be written costs time, nothing else

@@ -111,6 +111,9 @@ std::string commandOf(const QuantizeRequest& request, const ResolvedRequest& res
         case Budget::Kind::Perplexity:
             add("--max-ppl", fmt::format("{}%", request.budget->value * 100));
             break;
+        case Budget::Kind::Speed:
+            add("--tokens-per-second", fmt::format("{}", request.budget->value));
+            break;
         }
         for (const Pin& pin : request.pins)
             add("--pin", pin.text());

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/serve/quantize_request.h"
 
+#include "core/engine/runtime/speed_table.h"
 #include "core/engine/serve/model_info.h"
 
 #include <spdlog/fmt/fmt.h>
@@ -20,16 +21,18 @@ bool grouped(Method method) {
 
 Budget readBudget(const Json& object, const std::string& where) {
     Params params(object, where + ": budget");
-    const int given =
-        int(params.has("bits")) + int(params.has("size")) + int(params.has("max_ppl"));
+    const int given = int(params.has("bits")) + int(params.has("size")) +
+                      int(params.has("max_ppl")) + int(params.has("tokens_per_second"));
     if (given != 1)
         params.refuse(given == 0 ? "no budget was given" : "more than one budget was given",
-                      "Give one of bits, size and max_ppl.");
+                      "Give one of bits, size, max_ppl and tokens_per_second.");
     Budget budget;
     if (params.has("bits")) {
         budget = {Budget::Kind::Bits, params.requireNumber("bits", 0.01, 64)};
     } else if (params.has("size")) {
         budget = {Budget::Kind::Size, double(params.integer("size", 0, 1, int64_t(1) << 50))};
+    } else if (params.has("tokens_per_second")) {
+        budget = {Budget::Kind::Speed, params.requireNumber("tokens_per_second", 1e-6, 1e9)};
     } else {
         budget = {Budget::Kind::Perplexity, params.requireNumber("max_ppl", 1e-9, 1e9)};
     }
@@ -137,6 +140,9 @@ ResolvedRequest resolve(const QuantizeRequest& request, const Engine& engine, Jo
     if (request.options.method != Method::CmpqPlus) return out;
     if (request.budget) {
         out.planner = std::make_unique<Planner>(out.model, out.statistics, request.pins);
+        if (request.budget->kind == Budget::Kind::Speed)
+            out.planner->setSpeedTable(
+                runtime::speedTable(*weightsOf(out.model), engine.cache, engine.compute, job));
         out.options.plan = out.planner->plan(*request.budget, out.options);
     } else {
         out.options.plan.predicted = predictionOf(out.options.plan, *out.statistics, out.options);

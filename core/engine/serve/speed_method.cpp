@@ -10,13 +10,19 @@ namespace {
 Json timeKernels(Engine& engine, Job& job) {
     Params params(job.params(), job.method());
     const std::string model = modelOf(params);
-    const bool anew = params.flag("anew", false);
+    const bool anew = params.flag("anew", false), cached = params.flag("cached", false);
     const ComputeOptions compute = engine.computeOf(params);
     params.finish();
     const auto weights = engine.models.weights(model);
-    engine.start(compute);
-    const SpeedTable table = runtime::speedTable(*weights, engine.cache, compute, job, anew);
-    Json result = {{"table", table.toJson()}, {"seconds", job.seconds()}};
+    Json result = {{"table", nullptr}};
+    if (cached) {
+        if (const auto known = runtime::cachedSpeedTable(*weights, engine.cache, compute))
+            result["table"] = known->toJson();
+    } else {
+        engine.start(compute);
+        result["table"] = runtime::speedTable(*weights, engine.cache, compute, job, anew).toJson();
+    }
+    result["seconds"] = job.seconds();
     merge(result, machineFields(compute));
     return result;
 }
