@@ -5,7 +5,6 @@
 #include "kernels/panel_kernels.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cmath>
 #include <vector>
 
@@ -17,41 +16,6 @@ PanelInput PanelInput::part(int64_t first, int64_t count) const {
         return values.subspan(size_t(first) * each, size_t(count) * each);
     };
     return {count, bytes, cut(q), cut(high), cut(low), cut(scale), cut(start), cut(products)};
-}
-
-void roundPanelInput(std::span<const PanelSegment> segments, std::span<const int16_t> offsets,
-                     std::span<const float> x, int bytes, std::span<int16_t> q,
-                     std::span<int8_t> high, std::span<int8_t> low, std::span<float> scale,
-                     std::span<int32_t> start) {
-    assert(x.size() == q.size() && x.size() == high.size() && x.size() == low.size());
-    assert(x.size() == offsets.size() && (bytes == 1 || bytes == 2));
-    // One more would round up to a high byte of 128.
-    const int32_t limit = bytes == 2 ? 127 * panelRadix + 127 : 127;
-    size_t at = 0, block = 0;
-    for (const PanelSegment& segment : segments) {
-        for (int64_t first = 0; first < segment.columns; first += panelBlock, ++block) {
-            const size_t n = size_t(std::min<int64_t>(panelBlock, segment.columns - first));
-            float largest = 0;
-            for (size_t i = at; i < at + n; ++i)
-                largest = std::max(largest, std::fabs(x[i]));
-            scale[block] = largest / float(limit);
-            const float inverse = largest > 0 ? float(limit) / largest : 0.f;
-            int32_t shifted = 0;
-            for (size_t i = at; i < at + n; ++i) {
-                // Adding and taking away 1.5·2^23 rounds to the nearest integer, ties to even.
-                const float rounded = (x[i] * inverse + 12582912.f) - 12582912.f;
-                const int32_t value = std::clamp(int32_t(rounded), -limit, limit);
-                const int32_t upper = (value + panelRadix / 2) >> 8;
-                q[i] = int16_t(value);
-                high[i] = int8_t(upper);
-                low[i] = int8_t(value - panelRadix * upper);
-                shifted += offsets[i] * value;
-            }
-            start[block] = shifted;
-            at += n;
-        }
-    }
-    assert(at == x.size() && block == scale.size() && block == start.size());
 }
 
 namespace {

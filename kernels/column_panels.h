@@ -102,8 +102,9 @@ struct PanelInput {
 
 /// Rounds one token's `x` [columns], in stored order and already multiplied by the columns' scales:
 /// scale = largest magnitude of the block / 32639 (two bytes) or / 127 (one), q = nearest integer,
-/// ties to even. A block of zeros has scale 0. `offsets` [columns]. The outputs are that token's
-/// part of PanelInput's. The same bits on every machine.
+/// ties to even. A block of zeros (less than 1e-33) has scale 0, one with a value that is infinite
+/// or not a number has a scale that is not a number, and so have the results. `offsets` [columns].
+/// The outputs are that token's part of PanelInput's. The same bits on every machine.
 void roundPanelInput(std::span<const PanelSegment> segments, std::span<const int16_t> offsets,
                      std::span<const float> x, int bytes, std::span<int16_t> q,
                      std::span<int8_t> high, std::span<int8_t> low, std::span<float> scale,

@@ -62,17 +62,16 @@ PanelWeights::PanelWeights(std::span<const int8_t> codes, std::span<const float>
     : m_kernels(&kernels), m_rows(int64_t(rowScale.size())), m_cols(cols),
       m_rowScale(rowScale.begin(), rowScale.end()) {
     for (int64_t k = 0; k < cols; ++k)
-        m_places.push_back({k, 1.f});
-    while (m_places.size() % size_t(kernels::panelColumnUnit))
-        m_places.push_back({-1});
-    m_offsets.assign(m_places.size(), gridOffset(8));
-    addSegment({PanelKind::Plain8, int64_t(m_places.size())});
-    m_blockBegin.push_back(int64_t(m_places.size()));
+        addColumn(k, 1, 0, gridOffset(8));
+    while (m_column.size() % size_t(kernels::panelColumnUnit))
+        addColumn(-1, 0, 0, gridOffset(8));
+    addSegment({PanelKind::Plain8, int64_t(m_column.size())});
+    finishBlocks();
     m_tables.resize(size_t(kernels::packedTableBytes(kernels.layout, m_segments)));
     placePanels();
     parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
         std::vector<uint8_t> turned(size_t(cols * kernels::panelRows)); // a panel, [cols, rows]
-        std::vector<const uint8_t*> columns(m_places.size(), nullptr);
+        std::vector<const uint8_t*> columns(m_column.size(), nullptr);
         for (size_t k = 0; k < size_t(cols); ++k)
             columns[k] = turned.data() + k * size_t(kernels::panelRows);
         for (int64_t panel = begin; panel < end; ++panel) {
@@ -105,6 +104,24 @@ void PanelWeights::addSegment(PanelSegment segment) {
     }
 }
 
+void PanelWeights::addColumn(int64_t column, float scale, float remainder, int16_t offset) {
+    m_column.push_back(int32_t(column));
+    m_scale.push_back(scale);
+    m_remainder.push_back(remainder);
+    m_offsets.push_back(offset);
+}
+
+/// Once all columns and segments are known.
+void PanelWeights::finishBlocks() {
+    m_blockBegin.push_back(int64_t(m_column.size()));
+    for (size_t b = 0; b + 1 < m_blockBegin.size(); ++b)
+        m_blockRemains.push_back(std::any_of(m_remainder.begin() + m_blockBegin[b],
+                                             m_remainder.begin() + m_blockBegin[b + 1],
+                                             [](float r) { return r != 0; }));
+    if (m_kernels->expand && !m_segments.empty() && m_segments.back().kind == PanelKind::Table2)
+        m_productColumns = m_segments.back().columns;
+}
+
 /// Stored order: by width, widest first as in the file, source order within; raw columns apart.
 void PanelWeights::place(const ColumnWeights& weights) {
     std::vector<uint8_t> entriesOfAll;
@@ -126,16 +143,16 @@ void PanelWeights::place(const ColumnWeights& weights) {
         addSegment({PanelKind(kind), int64_t(columns.size())});
         const int entries = kernels::panelEntries(PanelKind(kind));
         for (const int64_t k : columns) {
-            Place p{k};
+            float scale = 0, remainder = 0;
             int16_t offset = 0;
             std::vector<uint8_t> table(size_t(entries), uint8_t(0));
             if (k >= 0) {
                 const ColumnClass& c = weights.classAt(k);
-                p.scale = kernels::halfToFloat(weights.scale[size_t(k)]);
+                scale = kernels::halfToFloat(weights.scale[size_t(k)]);
                 if (c.kind == PointKind::Grid) {
                     offset = gridOffset(c.bits);
                     const float zero = kernels::halfToFloat(weights.zero[size_t(k)]);
-                    p.remainder = p.scale * (float(-offset) - zero);
+                    remainder = scale * (float(-offset) - zero);
                     for (size_t e = 0; e < table.size(); ++e)
                         table[e] = uint8_t(e);
                 } else {
@@ -150,14 +167,11 @@ void PanelWeights::place(const ColumnWeights& weights) {
                                     " is wider than the format allows");
                 }
             }
-            m_places.push_back(p);
-            m_offsets.push_back(offset);
+            addColumn(k, scale, remainder, offset);
             entriesOfAll.insert(entriesOfAll.end(), table.begin(), table.end());
         }
     }
-    m_blockBegin.push_back(int64_t(m_places.size()));
-    if (m_kernels->expand && !m_segments.empty() && m_segments.back().kind == PanelKind::Table2)
-        m_productColumns = m_segments.back().columns;
+    finishBlocks();
     m_tables.resize(size_t(kernels::packedTableBytes(m_kernels->layout, m_segments)));
     kernels::packPanelTables(m_kernels->layout, m_segments, entriesOfAll, m_tables);
 }
@@ -181,8 +195,8 @@ void PanelWeights::placePanels() {
 void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
     // Codes of 5-bit tables, replaced by their entries.
     std::vector<std::vector<uint8_t>> replaced(static_cast<size_t>(m_cols));
-    for (size_t i = 0; i < m_places.size(); ++i) {
-        const int64_t k = m_places[i].column;
+    for (size_t i = 0; i < m_column.size(); ++i) {
+        const int64_t k = m_column[i];
         if (k < 0) continue;
         const ColumnClass& c = weights.classAt(k);
         if (c.kind != PointKind::Table || c.bits != 5) continue;
@@ -202,7 +216,7 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
             for (const PanelSegment& segment : m_segments) {
                 codes.clear();
                 for (int64_t i = 0; i < segment.columns; ++i, ++column) {
-                    const int64_t k = m_places[column].column;
+                    const int64_t k = m_column[column];
                     codes.push_back(k < 0 ? nullptr
                                     : replaced[size_t(k)].empty()
                                         ? weights.columnCodes(k).data() + first
@@ -258,7 +272,7 @@ int64_t PanelWeights::bytes() const {
 
 void PanelWeights::begin(const float* x, int64_t tokens, int64_t stride, Input& input,
                          int bytes) const {
-    const auto count = size_t(tokens), places = m_places.size() * count,
+    const auto count = size_t(tokens), places = m_column.size() * count,
                all = size_t(blocks()) * count;
     input.tokens = tokens;
     input.bytes = bytes;
@@ -294,15 +308,19 @@ void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) cons
         const int64_t token = item / blocks(), b = item % blocks();
         const auto begin = size_t(m_blockBegin[size_t(b)]),
                    n = size_t(m_blockBegin[size_t(b) + 1]) - begin;
-        const size_t at = size_t(token) * m_places.size() + begin;
+        const size_t at = size_t(token) * m_column.size() + begin;
         const float* x = input.x.data() + token * m_cols;
-        double bias = 0;
+        const float* scale = m_scale.data() + begin;
         for (size_t i = 0; i < n; ++i) {
-            const Place& p = m_places[begin + i];
-            const float value = p.column < 0 ? 0.f : x[size_t(p.column)];
-            input.stored[at + i] = p.scale * value;
-            bias += double(p.remainder) * double(value);
+            const int32_t k = m_column[begin + i];
+            input.stored[at + i] = k < 0 ? 0.f : scale[i] * x[size_t(k)];
         }
+        // Grids alone have remainders; two sums, so that one need not wait for the other.
+        double bias[2] = {};
+        if (m_blockRemains[size_t(b)])
+            for (size_t i = 0; i < n; ++i)
+                if (const int32_t k = m_column[begin + i]; k >= 0)
+                    bias[i % 2] += double(m_remainder[begin + i]) * double(x[size_t(k)]);
         if (turn) {
             const int64_t tile = token / tokenTile, left = input.tokens - tile * tokenTile;
             const int64_t width = kernels::sparseWidth(std::min(left, tokenTile));
@@ -310,10 +328,10 @@ void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) cons
             float* turned = input.turned.data() +
                             tile * m_cols * kernels::sparseWidth(std::min(input.tokens, tokenTile));
             for (size_t i = 0; i < n; ++i)
-                if (const int64_t k = m_places[begin + i].column; k >= 0)
+                if (const int64_t k = m_column[begin + i]; k >= 0)
                     turned[k * width + token % tokenTile] = x[size_t(k)];
         }
-        input.bias[size_t(item)] = bias;
+        input.bias[size_t(item)] = bias[0] + bias[1];
         // One block is a segment of its own: blocks do not see each other.
         const PanelSegment block{m_blockKind[size_t(b)], int64_t(n)};
         const auto part = [&](auto& values) { return std::span(values).subspan(at, n); };
@@ -325,7 +343,7 @@ void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) cons
             m_kernels->expand(m_tables.data() + m_blockTables[size_t(b)], input.q.data() + at,
                               block.columns,
                               input.products.data() +
-                                  (int64_t(begin) + m_productColumns - int64_t(m_places.size())) *
+                                  (int64_t(begin) + m_productColumns - int64_t(m_column.size())) *
                                       kernels::panelProductBytes);
     }
 }

@@ -77,14 +77,11 @@ public:
     static constexpr int64_t tokenTile = 64; ///< tokens that go through a panel together
 
 private:
-    struct Place {
-        int64_t column;      ///< source column, −1 = padding
-        float scale = 0;     ///< of the column
-        float remainder = 0; ///< scale·(−offset − zero) of a grid: what codes do not hold
-    };
+    void addColumn(int64_t column, float scale, float remainder, int16_t offset);
     void place(const ColumnWeights& weights);
     void placePanels();
     void addSegment(kernels::PanelSegment segment);
+    void finishBlocks();
     void packPanels(const ColumnWeights& weights, int threads);
     void collectOutliers(const ColumnWeights& weights);
     int64_t paddedRows(int64_t panel) const;
@@ -96,10 +93,14 @@ private:
     const kernels::PanelKernels* m_kernels;
     int64_t m_rows = 0, m_cols = 0;
     std::vector<kernels::PanelSegment> m_segments;
-    std::vector<Place> m_places;                 ///< stored order, padding included
-    std::vector<int16_t> m_offsets;              ///< the same
-    std::vector<int64_t> m_blockBegin;           ///< [blocks + 1], places
+    // Stored order, padding included:
+    std::vector<int32_t> m_column; ///< source column, −1 = padding
+    std::vector<float> m_scale;    ///< of the column
+    std::vector<float> m_remainder; ///< scale·(−offset − zero) of a grid: what codes do not hold
+    std::vector<int16_t> m_offsets;
+    std::vector<int64_t> m_blockBegin;           ///< [blocks + 1], stored columns
     std::vector<kernels::PanelKind> m_blockKind; ///< [blocks]
+    std::vector<uint8_t> m_blockRemains;         ///< [blocks]: some remainder is not 0
     std::vector<int64_t> m_blockTables;          ///< [blocks], where in m_tables
     int64_t m_productColumns = 0; ///< of 2 bits, if products are looked up; they are the last
     std::vector<uint8_t> m_tables;

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 
 using namespace bitloom::kernels;
@@ -340,6 +341,63 @@ private slots:
             QCOMPARE(int(a.values[i]), a.q(i));
             QVERIFY(std::abs(double(x[i]) - double(a.scale[i < 300 ? i / 128 : 3]) * a.q(i)) <=
                     0.5001 * double(a.scale[i < 300 ? i / 128 : 3]));
+        }
+    }
+
+    /// Rounding against the definition, whatever the block's length and size.
+    void rounding() {
+        Random random(12);
+        std::normal_distribution<float> normal;
+        for (int round = 0; round < 300; ++round) {
+            const int64_t n = int64_t(random() % 32 + 1) * 4;
+            const int bytes = round % 2 + 1;
+            const int limit = bytes == 2 ? 32639 : 127;
+            Matrix m(64, {{PanelKind::Plain8, n}}, random);
+            std::vector<float> x;
+            const float size = std::exp(20 * normal(random));
+            for (int64_t i = 0; i < n; ++i)
+                x.push_back(random() % 4 ? size * normal(random) : 0.f);
+            if (round % 5 == 0) // halves, which go to even
+                for (float& value : x)
+                    value = float(int(random() % 2001) - 1000) / 2;
+            if (round % 5 == 0) x[0] = float(limit);
+            const Activations a(m, x, 1, bytes);
+            float largest = 0;
+            for (const float value : x)
+                largest = std::max(largest, std::abs(value));
+            QVERIFY(same(a.scale[0], largest / float(limit)));
+            int64_t start = 0;
+            for (size_t i = 0; i < x.size(); ++i) {
+                const float exact = largest > 0 ? x[i] * (float(limit) / largest) : 0.f;
+                const int wanted =
+                    int(std::nearbyint(std::clamp(exact, float(-limit), float(limit))));
+                QCOMPARE(a.q(i), wanted);
+                QCOMPARE(int(a.values[i]), wanted);
+                start += m.offsets[i] * wanted;
+            }
+            QCOMPARE(int64_t(a.start[0]), start);
+        }
+    }
+
+    void whatIsNoNumber() {
+        Random random(13);
+        const Matrix m(64, {{PanelKind::Table3, 140}}, random);
+        for (const float wrong : {std::numeric_limits<float>::quiet_NaN(),
+                                  std::numeric_limits<float>::infinity(), 1e-40f}) {
+            std::vector<float> x(140, 0.f);
+            x[3] = wrong;
+            const Activations a(m, x);
+            QCOMPARE(std::isnan(a.scale[0]), !std::isfinite(wrong));
+            QVERIFY(std::isnan(a.scale[0]) || a.scale[0] == 0);
+            QCOMPARE(a.scale[1], 0.f);
+            for (const PanelKernels& kernels : allPanelKernels()) {
+                const Packed packed = m.packed(kernels.layout);
+                std::vector<float> y(64, 2.f);
+                kernels.product(m.segments, packed.panels[0].data(), packed.tables.data(),
+                                a.input(), 64, y.data(), 64);
+                for (const float value : y)
+                    QVERIFY(std::isfinite(wrong) ? value == 2 : std::isnan(value));
+            }
         }
     }
 
