@@ -385,12 +385,16 @@ int main(int argc, char** argv) {
     else
         std::printf("Up to %.1f GB/s are read, from %.1f GB in huge pages.\n\n", bandwidth / 1e9,
                     double(memory.bytes) / 1e9);
-    std::printf("| version | tokens | bytes of an activation | bits | GB/s | read GB/s | of read | "
-                "Gweights·tokens/s |\n|---|---|---|---|---|---|---|---|\n");
-    for (const Result& r : results)
-        std::printf("| %s | %lld | %d | %s | %.1f | %.1f | %.2f | %.1f |\n", r.isa.c_str(),
-                    (long long)r.tokens, r.bytes, r.bits.c_str(), r.bytesPerSecond / 1e9,
-                    r.read / 1e9, cached ? 0.0 : r.bytesPerSecond / r.read, r.weightTokens / 1e9);
+    const char* compared = cached ? "" : " read GB/s | of read |";
+    std::printf("| version | tokens | bytes of an activation | bits | GB/s |%s "
+                "Gweights·tokens/s |\n|---|---|---|---|---|---|%s\n",
+                compared, cached ? "" : "---|---|");
+    for (const Result& r : results) {
+        std::printf("| %s | %lld | %d | %s | %.1f |", r.isa.c_str(), (long long)r.tokens, r.bytes,
+                    r.bits.c_str(), r.bytesPerSecond / 1e9);
+        if (!cached) std::printf(" %.1f | %.2f |", r.read / 1e9, r.bytesPerSecond / r.read);
+        std::printf(" %.1f |\n", r.weightTokens / 1e9);
+    }
     if (!o.json.empty()) writeJson(o, loadBefore, bandwidth, results);
     return 0;
 }
