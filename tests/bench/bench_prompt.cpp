@@ -5,9 +5,11 @@
 // without: dequantize to float32 and multiply with libtorch's GEMM, and against that GEMM alone.
 //
 //     bench_prompt [--rows N] [--cols K] [--bits B] [--outliers F] [--threads T] [--rounds R]
+//                  [--tokens M] [--isa NAME]
 //
 // Prints Markdown: milliseconds and weights·tokens per second of the best round, for the version of
-// every instruction set.
+// every instruction set. One thread's seconds are those it had of a core, several threads' those
+// that went by.
 
 #include "core/base/team.h"
 #include "core/format/panel_weights.h"
@@ -17,10 +19,10 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <random>
 #include <string>
 #include <thread>
@@ -30,15 +32,19 @@ using namespace bitloom;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+double now(int threads) {
+    timespec t{};
+    clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &t);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
 
 template<class Body>
-double best(int rounds, const Body& body) {
+double best(int threads, int rounds, const Body& body) {
     double seconds = 1e9;
     for (int round = 0; round < rounds; ++round) {
-        const auto begin = Clock::now();
+        const double begin = now(threads);
         body();
-        seconds = std::min(seconds, std::chrono::duration<double>(Clock::now() - begin).count());
+        seconds = std::min(seconds, now(threads) - begin);
     }
     return seconds;
 }
@@ -90,6 +96,8 @@ int main(int argc, char** argv) {
     int64_t rows = 4096, cols = 4096;
     int bits = 3, threads = int(std::max(1u, std::thread::hardware_concurrency())), rounds = 30;
     double outliers = 0.005;
+    std::vector<int64_t> counts{1, 2, 4, 8, 16, 64, 512};
+    std::string isa;
     for (int i = 1; i + 1 < argc; i += 2) {
         const std::string option = argv[i];
         const double value = std::atof(argv[i + 1]);
@@ -98,6 +106,8 @@ int main(int argc, char** argv) {
         if (option == "--bits") bits = int(value);
         if (option == "--outliers") outliers = value;
         if (option == "--threads") threads = int(value);
+        if (option == "--tokens") counts = {int64_t(value)};
+        if (option == "--isa") isa = argv[i + 1];
         if (option == "--rounds") rounds = int(value);
     }
     at::NoGradGuard noGrad;
@@ -113,7 +123,7 @@ int main(int argc, char** argv) {
     std::printf("%lld × %lld, %d bits, %.2f %% outliers, %d threads\n\n", (long long)rows,
                 (long long)cols, bits, 100 * outliers, threads);
     std::printf("| tokens | way | ms | Gweights·tokens/s | error |\n|---|---|---|---|---|\n");
-    for (const int64_t tokens : {1, 2, 4, 8, 16, 64, 512}) {
+    for (const int64_t tokens : counts) {
         const at::Tensor x = at::randn({tokens, cols});
         at::Tensor reference = at::empty({tokens, rows}), y = at::empty({tokens, rows});
         const auto print = [&](const std::string& way, double seconds, double error) {
@@ -121,21 +131,24 @@ int main(int argc, char** argv) {
                         1e3 * seconds, double(rows * cols * tokens) / seconds / 1e9, error);
             std::fflush(stdout);
         };
-        print("float32 GEMM alone", best(rounds, [&] { at::mm_out(reference, x, dense.t()); }), 0);
+        print("float32 GEMM alone",
+              best(threads, rounds, [&] { at::mm_out(reference, x, dense.t()); }), 0);
         print("dequantize, float32 GEMM",
-              best(rounds / 3 + 1,
+              best(threads, rounds / 3 + 1,
                    [&] {
                        dequantize();
                        at::mm_out(reference, x, dense.t());
                    }),
               0);
         for (const kernels::PanelKernels& kernels : kernels::allPanelKernels()) {
-            if (std::string(kernels.name) == "scalar") continue;
+            if (isa.empty() ? std::string(kernels.name) == "scalar" : isa != kernels.name) continue;
             const PanelWeights panels(layer, threads, kernels);
+            // Short ones often, so that some find both cores free.
+            const int times = tokens <= 16 ? 20 * rounds : rounds;
             PanelWeights::Input input;
             for (const int bytes : {2, 1}) {
                 const double seconds =
-                    best(rounds, [&] { product(team, panels, x, bytes, input, y); });
+                    best(threads, times, [&] { product(team, panels, x, bytes, input, y); });
                 print(std::string(kernels.name) + (bytes == 2 ? "" : ", 1 byte"), seconds,
                       difference(y, reference));
             }
