@@ -221,9 +221,10 @@ void SubjectModels::withPlan(const Subject& subject, std::function<void(const Pl
     const Decision decision = found->decision;
     const QuantizeOptions options = m_workbench.options();
     const std::vector<Measurement> measured = m_workbench.measurements();
-    m_pool.start([this, model, decision, options, measured, done = std::move(done)] {
-        Planned made;
-        std::string hash;
+    using Made = std::pair<Planned, std::string>;
+    const auto work = [model, decision, options, measured] {
+        Made result;
+        auto& [made, hash] = result;
         try {
             Predictor predictor = predictorFor(model->source->path(),
                                                stageOf(options.descentPasses, options.polishSteps));
@@ -240,13 +241,11 @@ void SubjectModels::withPlan(const Subject& subject, std::function<void(const Pl
         } catch (const std::exception& error) {
             made.error = QString::fromUtf8(error.what());
         }
-        QMetaObject::invokeMethod(
-            this,
-            [this, made, hash, done]() mutable {
-                made.identity = identityOf(hash);
-                done(made);
-            },
-            Qt::QueuedConnection);
+        return result;
+    };
+    inBackground(m_pool, m_mailbox, work, [this, done = std::move(done)](Made& result) {
+        result.first.identity = identityOf(result.second);
+        done(result.first);
     });
 }
 

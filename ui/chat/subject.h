@@ -104,6 +104,7 @@ private:
     QHash<QString, bool> m_asked;
     QString m_presentIdentity;
     QSet<int> m_own; ///< jobs whose tries are known here
+    Mailbox m_mailbox;
     QThreadPool m_pool;
 };
 

@@ -232,24 +232,22 @@ void CompareModel::addFolder(const QString& folder) {
     if (m_workbench.hasModel())
         for (const LayerEntry& entry : m_workbench.model()->entries)
             names.push_back(entry.name);
-    m_pool.start([this, folder, names] {
+    const auto work = [folder, names] {
         Folder read;
         try {
             read.layerBits = checkpointLayerBits(folder, names, read.bits, read.bytes);
         } catch (const std::exception& error) {
             read.problem = QString::fromUtf8(error.what());
         }
-        QMetaObject::invokeMethod(
-            this,
-            [this, folder, read] {
-                m_read[folder] = read;
-                const int row = rowOf({Subject::Kind::Folder, folder});
-                if (row < 0) return;
-                m_rows[size_t(row)] = folderRow(folder);
-                emit dataChanged(index(row, 0), index(row, ColumnCount - 1));
-                emit rowsChanged();
-            },
-            Qt::QueuedConnection);
+        return read;
+    };
+    inBackground(m_pool, m_mailbox, work, [this, folder](const Folder& read) {
+        m_read[folder] = read;
+        const int row = rowOf({Subject::Kind::Folder, folder});
+        if (row < 0) return;
+        m_rows[size_t(row)] = folderRow(folder);
+        emit dataChanged(index(row, 0), index(row, ColumnCount - 1));
+        emit rowsChanged();
     });
     const int at = int(m_rows.size());
     if (!m_workbench.hasModel()) return;

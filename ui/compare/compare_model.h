@@ -81,6 +81,7 @@ private:
     QStringList m_folders;
     std::map<QString, Folder> m_read;
     std::map<QString, Measurement> m_measured;
+    Mailbox m_mailbox;
     QThreadPool m_pool;
 };
 

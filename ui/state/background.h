@@ -2,25 +2,26 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
-#include <QObject>
+#include "ui/state/mailbox.h"
+
 #include <QThreadPool>
 
 #include <atomic>
-#include <functional>
 #include <memory>
+#include <optional>
 
 namespace bitloom::ui {
 
 /// A kind of background work of which only the newest counts: starting a job cancels the one
-/// before, whose result is never delivered. Owner and pool must live as long as the slot, and the
-/// owner must wait for the pool before it goes (so that no job outlives what it points to).
+/// before, whose result is never delivered. The pool must live as long as the slot, and the owner
+/// must wait for the pool before the slot goes (so that no job outlives what it points to).
 /// All calls from the owner's thread; `job` runs on the pool and must not throw; `done` is called
 /// on the owner's thread.
 class JobSlot {
 public:
     using Cancelled = std::atomic<bool>;
 
-    JobSlot(QObject* owner, QThreadPool& pool) : m_owner(owner), m_pool(pool) {}
+    explicit JobSlot(QThreadPool& pool) : m_pool(pool) {}
     ~JobSlot() { cancel(); }
     JobSlot(const JobSlot&) = delete;
     JobSlot& operator=(const JobSlot&) = delete;
@@ -37,26 +38,23 @@ public:
         cancel();
         auto cancelled = std::make_shared<Cancelled>(false);
         m_cancelled = cancelled;
-        m_pool.start([this, owner = m_owner, cancelled, job = std::move(job),
-                      done = std::move(done)]() mutable {
-            if (*cancelled) return;
-            using Result = decltype(job(std::declval<const Cancelled&>()));
-            auto result = std::make_shared<Result>(job(*cancelled));
-            if (*cancelled) return;
-            QMetaObject::invokeMethod(
-                owner,
-                [this, cancelled, result, done = std::move(done)]() mutable {
-                    if (*cancelled) return; // overtaken, or the slot is gone
-                    m_cancelled.reset();
-                    done(*result);
-                },
-                Qt::QueuedConnection);
-        });
+        using Result = decltype(job(std::declval<const Cancelled&>()));
+        inBackground(
+            m_pool, m_mailbox,
+            [cancelled, job = std::move(job)]() mutable -> std::optional<Result> {
+                if (*cancelled) return {};
+                return job(*cancelled);
+            },
+            [this, cancelled, done = std::move(done)](std::optional<Result>& result) mutable {
+                if (*cancelled || !result) return; // overtaken
+                m_cancelled.reset();
+                done(*result);
+            });
     }
 
 private:
-    QObject* m_owner;
     QThreadPool& m_pool;
+    Mailbox m_mailbox;
     std::shared_ptr<Cancelled> m_cancelled;
 };
 

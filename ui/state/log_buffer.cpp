@@ -65,7 +65,7 @@ void LogBuffer::add(LogLine line) {
     m_waiting.push_back(std::move(line));
     if (m_notified) return;
     m_notified = true;
-    QMetaObject::invokeMethod(this, &LogBuffer::take, Qt::QueuedConnection);
+    m_mailbox.post([this] { take(); });
 }
 
 void LogBuffer::take() {

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "ui/state/mailbox.h"
+
 #include <QDateTime>
 #include <QObject>
 #include <QString>
@@ -54,6 +56,7 @@ private:
     class Sink;
     void take();
 
+    Mailbox m_mailbox;
     std::mutex m_mutex;
     std::vector<LogLine> m_waiting; ///< under m_mutex
     bool m_notified = false;        ///< under m_mutex

@@ -51,7 +51,7 @@ int64_t channelCount(const ChannelRanges& ranges) {
 
 Workbench::Workbench(Settings& settings, QObject* parent)
     : QObject(parent), m_settings(settings), m_presets(builtInPresets()), m_jobs(new JobList(this)),
-      d(std::make_unique<Private>(this)) {
+      d(std::make_unique<Private>()) {
     d->settleTimer.setSingleShot(true);
     connect(&d->settleTimer, &QTimer::timeout, this, &Workbench::settle);
     connect(&m_undo, &QUndoStack::indexChanged, this, [this] { setModified(true); });

@@ -29,9 +29,9 @@ struct Workbench::Opened {
 };
 
 struct Workbench::Private {
-    explicit Private(Workbench* owner)
-        : opening(owner, slow), statistics(owner, slow), pins(owner, quick), settling(owner, quick),
-          curve(owner, slow), summaries(owner, slow) {
+    Private()
+        : opening(slow), statistics(slow), pins(quick), settling(quick), curve(slow),
+          summaries(slow) {
         quick.setMaxThreadCount(1);
         slow.setMaxThreadCount(1);
     }

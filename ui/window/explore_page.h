@@ -46,7 +46,7 @@ private:
     uint32_t m_revision = 0;
     int m_layer = -1, m_quantity = 0;
     QThreadPool m_pool;
-    JobSlot m_heatJob{this, m_pool};
+    JobSlot m_heatJob{m_pool};
 };
 
 } // namespace bitloom::ui

@@ -34,11 +34,12 @@ public:
         using Result = decltype(look());
         auto task = std::make_shared<std::packaged_task<Result()>>(std::move(look));
         std::future<Result> result = task->get_future();
+        auto wake = std::make_unique<QEvent>(QEvent::User); // made before the lock orders it
         {
             const std::lock_guard lock(m_mutex);
             m_tasks.push_back([task] { (*task)(); });
         }
-        QCoreApplication::postEvent(this, new QEvent(QEvent::User));
+        QCoreApplication::postEvent(this, wake.release());
         for (int tenths = 0; tenths < 600; ++tenths) {
             if (result.wait_for(std::chrono::milliseconds(100)) == std::future_status::ready)
                 return result.get();
