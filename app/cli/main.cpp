@@ -6,6 +6,8 @@
 #include "app/cli/options.h"
 
 #include "core/base/log.h"
+#include "core/base/progress.h"
+#include "core/text/interrupt.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -52,6 +54,13 @@ Error unknownCommand(CLI::App& app, const std::string& word) {
                  close ? fmt::format("Did you mean `bitloom {}`?", best)
                        : "`bitloom --help` lists the commands.");
 }
+
+/// The user's wish to stop, for work that has no progress of its own.
+class Interrupted final : public Progress {
+public:
+    void report(double, std::string_view) override {}
+    bool cancelled() const override { return interrupted(); }
+};
 
 int fail(Console& console, const Error& error) {
     console.error(error);
@@ -163,6 +172,8 @@ int run(int argc, char** argv) {
             throw Error(ErrorCode::Usage, "no command was given",
                         "`bitloom --help` lists the commands.");
         context.start();
+        const Interrupted interrupt;
+        const TokenizingScope scope(interrupt); // Ctrl-C, also within a long text
         context.run();
     });
 }

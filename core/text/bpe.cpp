@@ -9,6 +9,7 @@
 #include "core/text/bpe.h"
 
 #include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/json_fields.h"
 #include "core/text/unicode.h"
 
@@ -188,9 +189,11 @@ void Bpe::encode(std::string_view word, WordCache& cache, std::vector<int32_t>& 
         }
     }
     size_t begin = 0;
+    Interrupts interrupts;
     if (m_cutAtMarks) {
         for (size_t at = 1; (at = word.find(spaceMark, at)) != std::string_view::npos;
              at += spaceMark.size()) {
+            interrupts.step();
             if (!mayCutBefore(word, at)) continue;
             encodeSegment(word.substr(begin, at - begin), cache, ids);
             begin = at;
@@ -294,9 +297,13 @@ void Bpe::mergeLong(std::vector<int32_t>& symbols) const {
     };
     for (uint32_t i = 0; i < count; ++i)
         nodes[i] = {i == 0 ? none : i - 1, i + 1 < count ? i + 1 : none, noMerge, 0};
-    for (uint32_t i = 0; i < count; ++i)
+    Interrupts interrupts;
+    for (uint32_t i = 0; i < count; ++i) {
         look(i);
+        interrupts.step();
+    }
     while (!queue.empty()) {
+        interrupts.step();
         const auto position = static_cast<uint32_t>(queue.top());
         const auto rank = static_cast<int32_t>(queue.top() >> 32);
         queue.pop();

@@ -3,6 +3,7 @@
 #include "core/text/json_tokenizer.h"
 
 #include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/json_fields.h"
 #include "core/text/unicode.h"
 
@@ -173,7 +174,9 @@ void JsonTokenizer::encodeText(std::string_view text, WordCache& cache, bool atS
         pieces.pieces.push_back(
             {0, part.text.size(), atStart && part.text.data() == normalized.data()});
         m_preTokenizer.apply(pieces);
+        Interrupts interrupts;
         for (const Piece& piece : pieces.pieces) {
+            interrupts.step();
             if (const auto* bpe = std::get_if<Bpe>(&m_model)) {
                 bpe->encode(pieces.view(piece), cache, ids);
             } else {

@@ -3,6 +3,7 @@
 #include "core/text/normalizer.h"
 
 #include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/json_fields.h"
 #include "core/text/unicode.h"
 
@@ -27,6 +28,22 @@ std::string normalizeUnicode(const std::string& text, int options) {
     return std::string(reinterpret_cast<const char*>(result), static_cast<size_t>(length));
 }
 
+/// The same some lines at a time, so that it can be broken off: nothing combines with a line feed.
+std::string normalizeLines(const std::string& text, int options) {
+    constexpr size_t enough = 1 << 16;
+    std::string result;
+    Interrupts interrupts(1);
+    for (size_t begin = 0; begin < text.size();) {
+        const size_t feed =
+            begin + enough < text.size() ? text.find('\n', begin + enough) : std::string::npos;
+        const size_t end = feed == std::string::npos ? text.size() : feed + 1;
+        result += normalizeUnicode(text.substr(begin, end - begin), options);
+        begin = end;
+        interrupts.step();
+    }
+    return result;
+}
+
 bool isAscii(std::string_view text) {
     for (char c : text)
         if (static_cast<uint8_t>(c) >= 0x80) return false;
@@ -36,7 +53,9 @@ bool isAscii(std::string_view text) {
 std::string lowercase(std::string_view text) {
     std::string result;
     result.reserve(text.size());
+    Interrupts interrupts;
     for (size_t at = 0; at < text.size();) {
+        interrupts.step();
         const char32_t c = nextChar(text, at);
         if (c == 0x130) {
             result += "i\xCC\x87"; // the only lower case of two characters
@@ -68,7 +87,9 @@ std::string_view strip(std::string_view text, bool left, bool right) {
 /// SentencePiece's "nmt" rules: control characters go, odd blanks become spaces.
 std::string nmt(std::string_view text) {
     std::string result;
+    Interrupts interrupts;
     for (size_t at = 0; at < text.size();) {
+        interrupts.step();
         const char32_t c = nextChar(text, at);
         if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F ||
             c == 0x9F)
@@ -128,7 +149,7 @@ std::string Normalizer::applyStep(const Step& step, std::string text) {
     if (const auto* ends = std::get_if<Strip>(&step))
         return std::string(strip(text, ends->left, ends->right));
     if (const auto* unicode = std::get_if<Unicode>(&step))
-        return isAscii(text) ? text : normalizeUnicode(text, unicode->options);
+        return isAscii(text) ? text : normalizeLines(text, unicode->options);
     if (std::holds_alternative<Lowercase>(step)) return lowercase(text);
     if (std::holds_alternative<Nmt>(step)) return nmt(text);
     std::string result;
@@ -137,7 +158,9 @@ std::string Normalizer::applyStep(const Step& step, std::string text) {
             result += byteLevelChars()[static_cast<uint8_t>(c)];
         return result;
     }
+    Interrupts interrupts;
     for (size_t at = 0; at < text.size();) { // StripAccents
+        interrupts.step();
         const char32_t c = nextChar(text, at);
         if (!isMark(c)) appendChar(result, c);
     }

@@ -3,6 +3,7 @@
 #include "core/text/pre_tokenizer.h"
 
 #include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/json_fields.h"
 #include "core/text/unicode.h"
 
@@ -20,7 +21,9 @@ template<typename Write>
 void rewritePieces(Pieces& pieces, Write&& write) {
     std::string text;
     text.reserve(pieces.text.size() + pieces.text.size() / 4 + 16);
+    Interrupts interrupts;
     for (Piece& piece : pieces.pieces) {
+        interrupts.step();
         const size_t begin = text.size();
         write(pieces.view(piece), piece.atStart, text);
         piece = {begin, text.size(), piece.atStart};
@@ -137,7 +140,9 @@ void PreTokenizer::splitPieces(Pieces& pieces, Behaviour behaviour, FindSpans&& 
     std::vector<Piece> result;
     result.reserve(pieces.pieces.size() + pieces.text.size() / 4);
     std::vector<Span> spans;
+    Interrupts interrupts;
     for (const Piece& piece : pieces.pieces) {
+        interrupts.step();
         spans.clear();
         findSpans(pieces.view(piece), spans);
         joinSpans(spans, behaviour);
@@ -178,6 +183,7 @@ void PreTokenizer::applyMetaspace(const Metaspace& step, Pieces& pieces) {
 }
 
 void PreTokenizer::apply(Pieces& pieces) const {
+    Interrupts interrupts;
     for (const Step& step : m_steps) {
         if (const auto* regex = std::get_if<RegexSplit>(&step)) {
             std::vector<Match> matches;
@@ -199,6 +205,7 @@ void PreTokenizer::apply(Pieces& pieces) const {
                         [&](std::string_view view, std::vector<Span>& spans) {
                             size_t done = 0;
                             for (size_t at = 0; at < view.size();) {
+                                interrupts.step();
                                 const size_t begin = at;
                                 const char32_t c = nextChar(view, at);
                                 if (chars->matches ? !chars->matches(c) : c != chars->delimiter)
@@ -211,9 +218,10 @@ void PreTokenizer::apply(Pieces& pieces) const {
                         });
         } else if (std::holds_alternative<WordSplit>(step)) {
             splitPieces(pieces, Behaviour::Removed,
-                        [](std::string_view view, std::vector<Span>& spans) {
+                        [&](std::string_view view, std::vector<Span>& spans) {
                             int previous = -1;
                             for (size_t at = 0; at < view.size();) {
+                                interrupts.step();
                                 const size_t begin = at;
                                 const char32_t c = nextChar(view, at);
                                 const int kind = isWord(c) ? 0 : isWhitespace(c) ? 2 : 1;

@@ -3,6 +3,7 @@
 #include "core/text/regex.h"
 
 #include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/json_fields.h"
 #include "core/text/unicode.h"
 
@@ -104,7 +105,9 @@ void Regex::findAll(std::string_view subject, std::vector<Match>& matches) const
     const auto* bytes = reinterpret_cast<PCRE2_SPTR>(subject.data());
     size_t at = 0;
     size_t lastEnd = std::string_view::npos;
+    Interrupts interrupts;
     while (at <= subject.size()) {
+        interrupts.step();
         int rc = pcre2_match(code, bytes, subject.size(), at, PCRE2_NO_UTF_CHECK, scratch.data,
                              scratch.context);
         if (rc == PCRE2_ERROR_JIT_STACKLIMIT) // the interpreter keeps its frames on the heap

@@ -3,6 +3,7 @@
 #include "core/text/sentencepiece_tokenizer.h"
 
 #include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/unicode.h"
 
 #include <sentencepiece_processor.h>
@@ -124,7 +125,9 @@ void SentencePieceTokenizer::encodeText(std::string_view text, bool withPrefix, 
         return text.substr(at, spaceMark.size()) == spaceMark ? spaceMark.size() : 0;
     };
     std::vector<int32_t> fresh;
+    Interrupts interrupts(64); // unknown words go to the library, which takes its time
     for (size_t begin = 0; begin < text.size();) {
+        interrupts.step();
         size_t end = begin;
         while (end < text.size() && spaceAt(end))
             end += spaceAt(end);

@@ -3,6 +3,7 @@
 #include "core/text/unigram.h"
 
 #include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/json_fields.h"
 #include "core/text/unicode.h"
 
@@ -118,7 +119,9 @@ void Unigram::encode(std::string_view word, std::vector<int32_t>& ids) const {
     };
     std::vector<Best> best(word.size() + 1);
     const double unknownScore = m_lowestScore - unknownPenalty;
+    Interrupts interrupts;
     for (size_t at = 0; at < word.size();) {
+        interrupts.step();
         const size_t begin = at;
         nextChar(word, at);
         const auto reach = [&](size_t end, double score, int32_t id) {

@@ -12,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "core/engine/serve/params.h"
+#include "core/text/interrupt.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -326,6 +327,7 @@ void Server::work(std::deque<EntryPtr>& queue, bool compute) {
 void Server::carryOut(const EntryPtr& entry) {
     answer(entry, [&] {
         entry->job.check();
+        const TokenizingScope scope(entry->job);
         return entry->method.run(entry->job);
     });
 }

@@ -3,6 +3,8 @@
 //
 // What a tokenizer promises whatever its kind: text comes back, streams agree with the whole, and
 // BOS follows the files.
+#include "core/base/error.h"
+#include "core/text/interrupt.h"
 #include "core/text/regex.h"
 #include "core/text/unicode.h"
 #include "tokenizer_files.h"
@@ -26,12 +28,66 @@ namespace {
 
 using Ids = std::vector<int32_t>;
 
+/// Cancelled when it is asked for the n-th time; 0: never.
+class CancelledAt final : public Progress {
+public:
+    explicit CancelledAt(int n) : m_n(n) {}
+    void report(double, std::string_view) override {}
+    bool cancelled() const override { return ++m_asked == m_n; }
+    int asked() const { return m_asked; }
+
+private:
+    int m_n;
+    mutable int m_asked = 0;
+};
+
+bool breaksOff(const Tokenizer& tokenizer, const std::string& text, const Progress& progress) {
+    try {
+        const TokenizingScope scope(progress);
+        tokenizer.encode(text);
+        return false;
+    } catch (const Error& error) {
+        return error.code() == ErrorCode::Cancelled;
+    }
+}
+
 } // namespace
 
 class TstTokenizer : public QObject {
     Q_OBJECT
 
 private slots:
+    void longTextsCanBeBrokenOff_data() { textComesBack_data(); }
+    void longTextsCanBeBrokenOff() {
+        QFETCH(QString, name);
+        QFETCH(bool, model);
+        const auto tokenizer =
+            loadTokenizer(data() / name.toStdString(),
+                          model ? TokenizerForm::SentencePiece : TokenizerForm::Json);
+        std::string text;
+        while (text.size() < 1'000'000)
+            for (const std::string& record : corpus())
+                text += record + " " + std::to_string(text.size()) + "\n";
+        const Ids alone = tokenizer->encode(text);
+        const CancelledAt never(0);
+        {
+            const TokenizingScope scope(never);
+            QCOMPARE(tokenizer->encode(text), alone);
+        }
+        // Often enough for 50 ms, were a megabyte to take a second.
+        QVERIFY2(never.asked() >= 20, qPrintable(QString::number(never.asked())));
+        for (const int at : {1, never.asked() / 2, never.asked()}) {
+            const CancelledAt then(at);
+            QVERIFY(breaksOff(*tokenizer, text, then));
+            QCOMPARE(then.asked(), at);
+        }
+        // Nothing of it outlives the scope.
+        QCOMPARE(tokenizer->encode("once"), tokenizer->encode("once"));
+        if (model) return; // one word goes to the library as a whole
+        const CancelledAt within(2);
+        QVERIFY(breaksOff(*tokenizer, std::string(300'000, 'a'), within));
+    }
+
     void textComesBack_data() {
         QTest::addColumn<QString>("name");
         QTest::addColumn<bool>("model");
