@@ -6,6 +6,7 @@
 
 #include "core/base/units.h"
 #include "core/engine/generate.h"
+#include "core/engine/result_fields.h"
 #include "core/text/tokenizer.h"
 
 #include <CLI/CLI.hpp>
@@ -88,26 +89,10 @@ public:
     bool cancelled() const override { return interrupted(); }
 };
 
-const char* endText(Generation::End end) {
-    switch (end) {
-    case Generation::End::MaxTokens:
-        return "max_tokens";
-    case Generation::End::Eos:
-        return "eos";
-    case Generation::End::StopString:
-        return "stop";
-    case Generation::End::ContextFull:
-        return "context_full";
-    case Generation::End::Cancelled:
-        return "cancelled";
-    }
-    return "";
-}
-
 Json generationFields(const Generation& generation) {
     const double seconds = generation.generateSeconds;
     return {{"text", generation.text},
-            {"end", endText(generation.end)},
+            {"end", endName(generation.end)},
             {"prompt_tokens", generation.promptTokens},
             {"tokens", generation.ids.size()},
             {"prompt_seconds", generation.promptSeconds},

@@ -5,6 +5,7 @@
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
+#include "core/engine/result_fields.h"
 #include "core/format/checkpoint_reader.h"
 #include "core/text/tokenizer.h"
 
@@ -56,25 +57,6 @@ void addShape(Facts& facts, const ModelConfig& config, const Catalogue& catalogu
                                                  catalogue.linears.size(), formatCount(weights))});
 }
 
-Json shapeFields(const ModelConfig& config, const Catalogue& catalogue) {
-    int64_t weights = 0;
-    for (const LinearInfo& linear : catalogue.linears)
-        weights += linear.rows * linear.cols;
-    return {{"architecture", config.architecture},
-            {"model_type", config.modelType},
-            {"blocks", config.layers},
-            {"hidden", config.hidden},
-            {"intermediate", config.intermediate},
-            {"heads", config.heads},
-            {"kv_heads", config.kvHeads},
-            {"head_dim", config.headDim},
-            {"max_positions", config.maxPositions},
-            {"vocab", config.vocab},
-            {"tied_embeddings", config.tiedEmbeddings},
-            {"linear_layers", catalogue.linears.size()},
-            {"linear_weights", weights}};
-}
-
 std::string dtypesOf(const Checkpoint& model) {
     std::string text;
     for (const auto& [name, tensor] : model.tensors()) {
@@ -116,7 +98,7 @@ void infoOfSource(Context& context, const std::string& name, bool layers) {
         context.console.print("\n" + table(rows, "lrr"));
     }
     Json fields = {{"kind", "model"}, {"folder", model->folder().string()}};
-    fields.update(shapeFields(model->config(), model->catalogue()));
+    fields.update(shapeFields<Json>(model->config(), model->catalogue()));
     fields.update({{"parameters", model->parameters()},
                    {"bytes", model->weightBytes()},
                    {"dtype", dtypesOf(*model)},
@@ -199,7 +181,7 @@ void infoOfQuantized(Context& context, const fs::path& folder, bool layers, bool
         context.console.print("\n" + table(rows, "lrrl"));
     }
     Json fields = {{"kind", "quantized"}, {"folder", folder.string()}, {"method", method}};
-    fields.update(shapeFields(model->config(), model->catalogue()));
+    fields.update(shapeFields<Json>(model->config(), model->catalogue()));
     fields.update({{"bits_per_weight", parts.bitsPerWeight()},
                    {"bytes", model->folderBytes()},
                    {"bytes_by_part", bytesByPart},

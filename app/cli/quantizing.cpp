@@ -3,6 +3,7 @@
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
+#include "core/engine/result_fields.h"
 #include "core/format/checkpoint_reader.h"
 #include "core/format/checkpoint_writer.h"
 #include "core/io/durable.h"
@@ -305,25 +306,7 @@ EvaluationWindows evaluationInput(Context& context, const ModelWeights& model,
 }
 
 Json evaluationFields(const Evaluation& evaluation) {
-    Json fields = {{"protocol", evaluation.protocol},        {"tokens", evaluation.tokens},
-                   {"windows", evaluation.windowNll.size()}, {"nll", evaluation.nll},
-                   {"stderr", evaluation.standardError},     {"ppl", evaluation.perplexity()},
-                   {"text_hash", evaluation.textHash}};
-    if (evaluation.compared) {
-        fields["reference_nll"] = evaluation.referenceNll;
-        fields["reference_ppl"] = std::exp(evaluation.referenceNll);
-        fields["delta_nll"] = evaluation.deltaNll;
-        fields["delta_stderr"] = evaluation.deltaStderr;
-        fields["kl_mean"] = evaluation.klMean;
-        fields["kl_stderr"] = evaluation.klStderr;
-        fields["kl_median"] = evaluation.klMedian;
-        fields["kl_p99"] = evaluation.klP99;
-        fields["top1_agreement"] = evaluation.top1Agreement;
-    }
-    fields["seconds"] = evaluation.seconds;
-    fields["tokens_per_second"] =
-        evaluation.seconds > 0 ? double(evaluation.tokens) / evaluation.seconds : 0;
-    return fields;
+    return bitloom::evaluationFields<Json>(evaluation, 0.0);
 }
 
 } // namespace bitloom::cli

@@ -32,6 +32,17 @@ std::string rowScaleName(std::string_view tensor) {
     return std::string(tensor) + ".row_scale";
 }
 
+int64_t LayerFormat::bytes(const LinearInfo& linear) const {
+    const std::vector<TensorSpec> tensors =
+        layout == LayerLayout::Column
+            ? columnSpecs(linear.name, linear.rows, classes, classOf, DType::F16)
+            : groupSpecs(linear.name, linear.rows, linear.cols, group);
+    int64_t sum = 0;
+    for (const TensorSpec& tensor : tensors)
+        sum += int64_t(tensor.bytes());
+    return sum;
+}
+
 LayerFormat LayerFormat::column(std::span<const uint8_t> points, const Menu& menu, int64_t rows) {
     LayerFormat format;
     format.layout = LayerLayout::Column;

@@ -23,6 +23,8 @@ struct LayerFormat {
     std::vector<ColumnClass> classes; ///< Column
     std::vector<uint8_t> classOf;     ///< Column, [K]
     GroupFormat group;                ///< Group
+    /// Bytes of all tensors of a linear that is stored so, its bias apart. Not for Dense.
+    int64_t bytes(const LinearInfo& linear) const;
     /// The classes that these points need, and the class of every column.
     static LayerFormat column(std::span<const uint8_t> points, const Menu& menu, int64_t rows);
 };

@@ -3,40 +3,15 @@
 #include "core/base/log.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/remember_measured.h"
+#include "core/engine/result_fields.h"
 #include "core/engine/serve/engine.h"
 #include "core/plan/measured.h"
 
 #include <spdlog/fmt/fmt.h>
 
-#include <cmath>
-
 namespace bitloom::serve {
 
 namespace {
-
-Json evaluationFields(const Evaluation& e) {
-    Json fields = {
-        {"protocol", e.protocol},
-        {"tokens", e.tokens},
-        {"windows", e.windowNll.size()},
-        {"nll", e.nll},
-        {"stderr", e.standardError},
-        {"ppl", e.perplexity()},
-        {"text_hash", e.textHash},
-        {"seconds", e.seconds},
-        {"tokens_per_second", e.seconds > 0 ? Json(double(e.tokens) / e.seconds) : Json()}};
-    if (e.compared)
-        merge(fields, {{"reference_nll", e.referenceNll},
-                       {"reference_ppl", std::exp(e.referenceNll)},
-                       {"delta_nll", e.deltaNll},
-                       {"delta_stderr", e.deltaStderr},
-                       {"kl_mean", e.klMean},
-                       {"kl_stderr", e.klStderr},
-                       {"kl_median", e.klMedian},
-                       {"kl_p99", e.klP99},
-                       {"top1_agreement", e.top1Agreement}});
-    return fields;
-}
 
 /// Predicted and measured belong together: a written checkpoint says itself what was planned, of
 /// one that was tried the store knows it.
@@ -91,10 +66,10 @@ Json evaluateModel(Engine& engine, Job& job) {
     engine.models.shrink(compute.memoryOrDefault() / 4);
     const Evaluation evaluation =
         evaluate(*model, reference.get(), windows, compute, job, [&](const Evaluation& soFar) {
-            job.notify("evaluation", evaluationFields(soFar));
+            job.notify("evaluation", evaluationFields<Json>(soFar, nullptr));
         });
 
-    Json result = evaluationFields(evaluation);
+    Json result = evaluationFields<Json>(evaluation, nullptr);
     merge(result, {{"model", name},
                    {"against", reference ? Json(againstName) : Json()},
                    {"text", windows.windows.source},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/generate.h"
+#include "core/engine/result_fields.h"
 #include "core/engine/serve/engine.h"
 
 #include <spdlog/fmt/fmt.h>
@@ -69,22 +70,6 @@ GenerateRequest readRequest(Params& params, const Engine& engine) {
     return request;
 }
 
-const char* endText(Generation::End end) {
-    switch (end) {
-    case Generation::End::MaxTokens:
-        return "max_tokens";
-    case Generation::End::Eos:
-        return "eos";
-    case Generation::End::StopString:
-        return "stop";
-    case Generation::End::ContextFull:
-        return "context_full";
-    case Generation::End::Cancelled:
-        return "cancelled";
-    }
-    return "";
-}
-
 /// One model's answer while it grows.
 class Stream {
 public:
@@ -150,7 +135,7 @@ public:
                 {"text", g.text},
                 {"prompt_ids", m_prompt},
                 {"ids", g.ids},
-                {"end", endText(g.end)},
+                {"end", endName(g.end)},
                 {"prompt_tokens", g.promptTokens},
                 {"cached_tokens", m_known},
                 {"tokens", g.ids.size()},

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/units.h"
+#include "core/engine/result_fields.h"
 #include "core/engine/serve/skeleton.h"
 #include "core/format/checkpoint_reader.h"
 #include "core/model/architecture.h"
@@ -55,25 +56,12 @@ std::string nameOf(const fs::path& folder) {
     return named.filename().string();
 }
 
-Json shapeFields(const ModelConfig& config, const Catalogue& catalogue) {
-    int64_t weights = 0;
-    for (const LinearInfo& linear : catalogue.linears)
-        weights += linear.rows * linear.cols;
+/// With the name that people know the architecture by.
+Json namedShape(const ModelConfig& config, const Catalogue& catalogue) {
+    Json fields = shapeFields<Json>(config, catalogue);
     const ArchitectureInfo* architecture = findArchitecture(config.architecture);
-    return {{"architecture", config.architecture},
-            {"title", architecture ? Json(architecture->title) : Json(config.architecture)},
-            {"model_type", config.modelType},
-            {"blocks", config.layers},
-            {"hidden", config.hidden},
-            {"intermediate", config.intermediate},
-            {"heads", config.heads},
-            {"kv_heads", config.kvHeads},
-            {"head_dim", config.headDim},
-            {"max_positions", config.maxPositions},
-            {"vocab", config.vocab},
-            {"tied_embeddings", config.tiedEmbeddings},
-            {"linear_layers", catalogue.linears.size()},
-            {"linear_weights", weights}};
+    fields["title"] = architecture ? Json(architecture->title) : Json(config.architecture);
+    return fields;
 }
 
 void addTokenizer(Json& fields, const fs::path& folder) {
@@ -153,7 +141,7 @@ Json describeSource(const std::string& name, bool full, const fs::path& cache,
     const auto model = Checkpoint::open(name);
     const Catalogue& catalogue = model->catalogue();
     adoptStatistics(cache, model->folder(), model->fingerprint());
-    Json fields = shapeFields(model->config(), catalogue);
+    Json fields = namedShape(model->config(), catalogue);
     std::string dtypes;
     for (const auto& expected : catalogue.expected) {
         const std::string dtype(dtypeName(model->require(expected.name).info.dtype));
@@ -219,12 +207,18 @@ Json classesOf(const QuantizedCheckpoint& model, const LinearInfo& linear) {
     return list;
 }
 
+int64_t bytesOf(const QuantizedCheckpoint& model, const LinearInfo& linear) {
+    return model.layoutOf(linear.name) == LayerLayout::Dense
+               ? 2 * linear.rows * linear.cols // as stored: 16 bit
+               : model.formatOf(linear.name).bytes(linear);
+}
+
 Json describeQuantized(const fs::path& folder, bool full, const ComputeOptions& compute,
                        FileAccess& files) {
     const auto model = QuantizedCheckpoint::open(folder);
     const Catalogue& catalogue = model->catalogue();
     const Json& recipe = model->recipe();
-    Json fields = shapeFields(model->config(), catalogue);
+    Json fields = namedShape(model->config(), catalogue);
     const auto method = recipe.find("method");
     fields.update(Json{{"kind", "quantized"},
                        {"name", nameOf(folder)},
@@ -251,6 +245,7 @@ Json describeQuantized(const fs::path& folder, bool full, const ComputeOptions& 
                            {"cols", linear.cols},
                            {"block", linear.block},
                            {"kind", kindOf(linear.role)},
+                           {"bytes", bytesOf(*model, linear)},
                            {"bias", linear.bias},
                            {"classes", classesOf(*model, linear)}});
     fields["linears"] = std::move(linears);
