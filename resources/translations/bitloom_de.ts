@@ -60,10 +60,6 @@
         <translation>Lässt das Modell einmal über einen Text laufen und misst, wie viel jeder Eingangskanal jeder Schicht ausmacht. Das Ergebnis wird behalten und dient jedem Budget; ein angehaltener Lauf geht dort weiter, wo er war.</translation>
     </message>
     <message>
-        <source>Texts (*.txt *.jsonl *.json *.md);;All files (*)</source>
-        <translation>Texte (*.txt *.jsonl *.json *.md);;Alle Dateien (*)</translation>
-    </message>
-    <message>
         <source>There is no file '%1'.</source>
         <translation>Es gibt keine Datei '%1'.</translation>
     </message>
@@ -659,6 +655,10 @@
         <translation>Strg+Eingabe sendet, Esc hält binnen eines Tokens an.</translation>
     </message>
     <message>
+        <source>Ctrl+Up and Ctrl+Down bring earlier prompts back.</source>
+        <translation>Strg+Auf und Strg+Ab holen frühere Prompts zurück.</translation>
+    </message>
+    <message>
         <source>Divergence</source>
         <translation>Divergenz</translation>
     </message>
@@ -871,6 +871,10 @@
     <message>
         <source>Size</source>
         <translation>Größe</translation>
+    </message>
+    <message>
+        <source>This is no quantized model.</source>
+        <translation>Das ist kein quantisiertes Modell.</translation>
     </message>
     <message>
         <source>This plan</source>
@@ -1086,6 +1090,49 @@
     </message>
 </context>
 <context>
+    <name>EngineBanner</name>
+    <message>
+        <source>Details</source>
+        <translation>Einzelheiten</translation>
+    </message>
+    <message>
+        <source>Engine</source>
+        <translation>Engine</translation>
+    </message>
+    <message>
+        <source>It was started with: %1</source>
+        <translation>Gestartet wurde sie mit: %1</translation>
+    </message>
+    <message>
+        <source>Last words of the engine</source>
+        <translation>Letzte Ausgaben der Engine</translation>
+    </message>
+    <message>
+        <source>Plans and finished work are kept.</source>
+        <translation>Pläne und fertige Arbeit bleiben erhalten.</translation>
+    </message>
+    <message>
+        <source>Start again</source>
+        <translation>Neu starten</translation>
+    </message>
+    <message>
+        <source>Start the engine again</source>
+        <translation>Engine neu starten</translation>
+    </message>
+    <message>
+        <source>The engine is not running</source>
+        <translation>Die Engine läuft nicht</translation>
+    </message>
+    <message>
+        <source>The engine is not running.</source>
+        <translation>Die Engine läuft nicht.</translation>
+    </message>
+    <message>
+        <source>There is no connection to the engine.</source>
+        <translation>Es besteht keine Verbindung zur Engine.</translation>
+    </message>
+</context>
+<context>
     <name>EngineClient</name>
     <message>
         <source>Cancelled before it began.</source>
@@ -1187,16 +1234,8 @@
         <translation>%1 wird analysiert</translation>
     </message>
     <message>
-        <source>Measuring perplexity of %1</source>
-        <translation>Perplexität von %1 wird gemessen</translation>
-    </message>
-    <message>
         <source>found in the cache</source>
         <translation>im Zwischenspeicher gefunden</translation>
-    </message>
-    <message>
-        <source>perplexity %1 on %2, predicted %3</source>
-        <translation>Perplexität %1 auf %2, vorhergesagt %3</translation>
     </message>
 </context>
 <context>
@@ -1347,6 +1386,10 @@
     <message>
         <source>An export of this name was not finished; %1 are there. It goes on where it stopped if it is of the same plan.</source>
         <translation>Ein Export dieses Namens wurde nicht fertig; %1 sind da. Er geht weiter, wo er aufhörte, wenn er vom selben Plan ist.</translation>
+    </message>
+    <message>
+        <source>Asking the engine about this folder…</source>
+        <translation>Die Engine wird nach diesem Ordner gefragt…</translation>
     </message>
     <message>
         <source>Bitloom checkpoint</source>
@@ -2409,6 +2452,10 @@
         <translation>Ein Auftrag läuft</translation>
     </message>
     <message>
+        <source>A job is running. Open the session when it is done.</source>
+        <translation>Ein Auftrag läuft. Die Sitzung öffnen, wenn er fertig ist.</translation>
+    </message>
+    <message>
         <source>A uniform plan has no command. Save it as a plan file instead.</source>
         <translation>Ein gleichmäßiger Plan hat keinen Befehl. Sichern Sie ihn als Plandatei.</translation>
     </message>
@@ -2625,12 +2672,32 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
         <translation>Sitzung in %1 gesichert</translation>
     </message>
     <message>
+        <source>Start that engine</source>
+        <translation>Diese Engine starten</translation>
+    </message>
+    <message>
         <source>Stay</source>
         <translation>Bleiben</translation>
     </message>
     <message>
+        <source>The engine here will be used from now on.</source>
+        <translation>Von jetzt an wird die Engine hier verwendet.</translation>
+    </message>
+    <message>
+        <source>The engine will be started with: %1</source>
+        <translation>Die Engine wird gestartet mit: %1</translation>
+    </message>
+    <message>
         <source>The model of this session is no longer at '%1'.</source>
         <translation>Das Modell dieser Sitzung ist nicht mehr unter '%1'.</translation>
+    </message>
+    <message>
+        <source>The model of this session is on another machine.</source>
+        <translation>Das Modell dieser Sitzung liegt auf einem anderen Rechner.</translation>
+    </message>
+    <message>
+        <source>The model of this session is on this machine, but the engine runs on another one.</source>
+        <translation>Das Modell dieser Sitzung liegt auf diesem Rechner, aber die Engine läuft auf einem anderen.</translation>
     </message>
     <message>
         <source>The session could not be opened: %1</source>
@@ -2746,10 +2813,6 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     <message>
         <source>Text to measure on</source>
         <translation>Text, an dem gemessen wird</translation>
-    </message>
-    <message>
-        <source>Texts (*.txt *.jsonl *.json *.md);;All files (*)</source>
-        <translation>Texte (*.txt *.jsonl *.json *.md);;Alle Dateien (*)</translation>
     </message>
     <message>
         <source>The engine is not running. Restart it from the Run menu.</source>
@@ -3234,6 +3297,81 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
 </context>
 <context>
+    <name>PlaceDialog</name>
+    <message>
+        <source>%1 free</source>
+        <translation>%1 frei</translation>
+    </message>
+    <message>
+        <source>Choose</source>
+        <translation>Auswählen</translation>
+    </message>
+    <message>
+        <source>Choose a file.</source>
+        <translation>Eine Datei auswählen.</translation>
+    </message>
+    <message>
+        <source>Choose the folder of a model.</source>
+        <translation>Den Ordner eines Modells auswählen.</translation>
+    </message>
+    <message>
+        <source>Contents of the folder</source>
+        <translation>Inhalt des Ordners</translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>Ordner</translation>
+    </message>
+    <message>
+        <source>Kind</source>
+        <translation>Art</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>On the engine's machine: %1</source>
+        <translation>Auf dem Rechner der Engine: %1</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>Öffnen</translation>
+    </message>
+    <message>
+        <source>Reading the folder…</source>
+        <translation>Der Ordner wird gelesen…</translation>
+    </message>
+    <message>
+        <source>Texts (*.txt *.jsonl *.json *.md);;All files (*)</source>
+        <translation>Texte (*.txt *.jsonl *.json *.md);;Alle Dateien (*)</translation>
+    </message>
+    <message>
+        <source>The folder has more entries than are shown; write the path above.</source>
+        <translation>Der Ordner hat mehr Einträge, als gezeigt werden; den Pfad oben eintragen.</translation>
+    </message>
+    <message>
+        <source>To the folder above</source>
+        <translation>Zum übergeordneten Ordner</translation>
+    </message>
+    <message>
+        <source>Up</source>
+        <translation>Nach oben</translation>
+    </message>
+    <message>
+        <source>model</source>
+        <translation>Modell</translation>
+    </message>
+    <message>
+        <source>quantized model</source>
+        <translation>quantisiertes Modell</translation>
+    </message>
+    <message>
+        <source>unfinished export</source>
+        <translation>unfertiger Export</translation>
+    </message>
+</context>
+<context>
     <name>PlanPanel</name>
     <message>
         <source>%1 of %2 channels</source>
@@ -3516,6 +3654,10 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>&amp;Zwischenspeicher</translation>
     </message>
     <message>
+        <source>&amp;Command</source>
+        <translation>&amp;Befehl</translation>
+    </message>
+    <message>
         <source>&amp;Device</source>
         <translation>&amp;Gerät</translation>
     </message>
@@ -3548,8 +3690,8 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>&amp;Threads</translation>
     </message>
     <message>
-        <source>A change restarts the engine once no job runs.</source>
-        <translation>Eine Änderung startet den Rechenkern neu, sobald kein Auftrag läuft.</translation>
+        <source>A change restarts the engine once no job runs. A command says device, threads and memory itself: --threads 8 behind it.</source>
+        <translation>Eine Änderung startet die Engine neu, sobald kein Auftrag läuft. Ein Befehl nennt Gerät, Threads und Speicher selbst: --threads 8 dahinter.</translation>
     </message>
     <message>
         <source>A job is running. Clear the cache when it is done.</source>
@@ -3604,6 +3746,10 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Leeren…</translation>
     </message>
     <message>
+        <source>Command that starts the engine</source>
+        <translation>Befehl, der die Engine startet</translation>
+    </message>
+    <message>
         <source>Device</source>
         <translation>Gerät</translation>
     </message>
@@ -3626,6 +3772,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>Memory limit</source>
         <translation>Speichergrenze</translation>
+    </message>
+    <message>
+        <source>Models, texts and exports are then those of the machine that the command reaches. It must end in what runs 'bitloom serve' there, and pass standard input and output through.</source>
+        <translation>Modelle, Texte und Exporte sind dann die des Rechners, den der Befehl erreicht. Er muss dort 'bitloom serve' ausführen und Standardeingabe und -ausgabe durchreichen.</translation>
     </message>
     <message>
         <source>Pages of the preferences</source>
@@ -3683,6 +3833,10 @@ Für die Befehlszeile: --pin '%2'</translation>
         <source>on change only</source>
         <translation>nur bei Änderung</translation>
     </message>
+    <message>
+        <source>the engine of this machine; or such as: ssh box bitloom serve</source>
+        <translation>die Engine dieses Rechners; oder etwa: ssh box bitloom serve</translation>
+    </message>
 </context>
 <context>
     <name>Preset</name>
@@ -3705,6 +3859,10 @@ Für die Befehlszeile: --pin '%2'</translation>
 </context>
 <context>
     <name>RemoteCopy</name>
+    <message>
+        <source>Cancelled.</source>
+        <translation>Abgebrochen.</translation>
+    </message>
     <message>
         <source>Check the free space and the permissions of that folder.</source>
         <translation>Prüfen Sie freien Platz und Rechte dieses Ordners.</translation>
@@ -3732,6 +3890,17 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>“%1” cannot be written: %2</source>
         <translation>„%1“ kann nicht geschrieben werden: %2</translation>
+    </message>
+</context>
+<context>
+    <name>RemoteOpening</name>
+    <message>
+        <source>'%1' is a quantized model already.</source>
+        <translation>'%1' ist bereits ein quantisiertes Modell.</translation>
+    </message>
+    <message>
+        <source>Open the model that it was made from; the chat and the comparison take quantized ones.</source>
+        <translation>Das Modell öffnen, aus dem es gemacht wurde; Chat und Vergleich nehmen quantisierte.</translation>
     </message>
 </context>
 <context>
@@ -4351,6 +4520,10 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>, %1 % Ausreißer</translation>
     </message>
     <message>
+        <source>The model is on another machine than the engine. Open it there, or choose its engine in the preferences.</source>
+        <translation>Das Modell liegt auf einem anderen Rechner als die Engine. Es dort öffnen oder seine Engine in den Einstellungen wählen.</translation>
+    </message>
+    <message>
         <source>as stored (16 bits)</source>
         <translation>wie gespeichert (16 Bit)</translation>
     </message>
@@ -4655,6 +4828,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>There is no plan yet: analyze the model first.</source>
         <translation>Es gibt noch keinen Plan: Analysieren Sie zuerst das Modell.</translation>
+    </message>
+    <message>
+        <source>This is another model than the one of the session: its measurements were left out.</source>
+        <translation>Das ist ein anderes Modell als das der Sitzung: deren Messungen wurden weggelassen.</translation>
     </message>
     <message>
         <source>Unpin %1</source>

@@ -53,6 +53,13 @@ def main():
                 os.kill(os.getpid(), signal.SIGKILL)
             else:
                 send({"id": number, "result": {"protocol": 1, "version": "bad", "detached": []}})
+                if MODE == "deaf":
+                    time.sleep(60)  # reads nothing more
+        elif method == "flood":
+            for i in range(params["lines"]):
+                sys.stdout.write(json.dumps({"jsonrpc": "2.0", "method": "progress", "params": {
+                    "job": number, "fraction": i / params["lines"], "what": "z" * 100}}) + "\n")
+            send({"id": number, "result": {}})
         elif method == "echo":
             send({"id": number, "result": params})
         elif method == "work" and MODE == "stubborn":

@@ -12,6 +12,7 @@
 #include <QFile>
 #include <QSignalSpy>
 #include <QTemporaryDir>
+#include <QTimer>
 #include <QtTest>
 
 #include <csignal>
@@ -68,6 +69,54 @@ class TestEngineClient : public QObject {
     }
 
 private slots:
+    /// An engine that takes nothing, behind a pipe that is full: whoever asks goes on.
+    void fullPipeHoldsNobodyUp() {
+        EngineClient engine(bad(QStringLiteral("deaf")));
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        const QString text(1 << 20, QLatin1Char('x')); // far more than a pipe holds
+        int calls = 0, ticks = 0;
+        for (int i = 0; i < 12; ++i)
+            engine.call(QStringLiteral("tokenize"), {{QStringLiteral("text"), text}},
+                        [&](const EngineResult&) { ++calls; });
+        QCOMPARE(engine.openCalls().size(), 12);
+        QTimer timer;
+        connect(&timer, &QTimer::timeout, &timer, [&] { ++ticks; });
+        timer.start(0);
+        QTRY_VERIFY_WITH_TIMEOUT(ticks > 200, patience);
+        QCOMPARE(calls, 0);
+        engine.stop(); // ends, though what was asked never arrives
+        QTRY_COMPARE_WITH_TIMEOUT(calls, 12, patience);
+    }
+
+    /// An engine that says more than can be handled in one go: the event loop goes on in between.
+    void floodsLeaveRoom() {
+        EngineClient engine(bad(QStringLiteral("good")));
+        engine.start();
+        constexpr int lines = 150'000;
+        int heard = 0, ticks = 0, ticksWithin = 0;
+        double last = -1;
+        bool ordered = true;
+        connect(&engine, &EngineClient::progress, this, [&](int, const EngineProgress& progress) {
+            ++heard;
+            ordered = ordered && progress.fraction > last;
+            last = progress.fraction;
+        });
+        QTimer timer;
+        connect(&timer, &QTimer::timeout, &timer, [&] {
+            ++ticks;
+            if (heard > 0 && heard < lines) ++ticksWithin;
+        });
+        timer.start(0);
+        Outcome outcome;
+        engine.call(QStringLiteral("flood"), {{QStringLiteral("lines"), lines}}, outcome.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(outcome.calls, 1, patience * 4);
+        QVERIFY(outcome.result.ok());
+        QCOMPARE(heard, lines);
+        QVERIFY(ordered);
+        QVERIFY2(ticksWithin > 5, qPrintable(QString::number(ticksWithin)));
+    }
+
     void talks() {
         EngineClient engine(real());
         QSignalSpy states(&engine, &EngineClient::stateChanged);
@@ -464,8 +513,10 @@ private slots:
     }
 
     void commands() {
-        const EngineCommand ssh = EngineCommand::ssh(QStringLiteral("box"));
-        QCOMPARE(ssh.text(), QStringLiteral("ssh -T box bitloom serve"));
+        const EngineCommand ssh = EngineCommand::fromText(
+            QStringLiteral("ssh -o 'ServerAliveInterval 15' box bitloom serve"));
+        QCOMPARE(ssh.program, QStringLiteral("ssh"));
+        QCOMPARE(ssh.arguments.value(1), QStringLiteral("ServerAliveInterval 15"));
         QVERIFY(ssh.remote);
         const EngineCommand local =
             EngineCommand::local({QStringLiteral("--threads"), QStringLiteral("4")});

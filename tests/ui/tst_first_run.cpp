@@ -4,6 +4,7 @@
 // With the real engine: the sample by itself, a measurement, an analysis from nothing.
 #include "tests/support/gui_fixture.h"
 
+#include "ui/chat/studio_rooms.h"
 #include "ui/docks/pareto_panel.h"
 #include "ui/engine_client/engine_client.h"
 #include "ui/models/plans_model.h"
@@ -56,6 +57,7 @@ private slots:
         WorkbenchFixture f(nullptr);
         LogBuffer log;
         MainWindow window(f.workbench, log, {sample()});
+        new StudioRooms(window, f.workbench);
         window.show();
         window.openSample();
         window.startEngine();

@@ -59,7 +59,10 @@ private slots:
         Session session = Session::of(f.workbench);
         session.layout = QStringLiteral("compare");
         session.windowState = QByteArray("\0\1\2", 3);
-        session.chatPrompts = {QStringLiteral("Why?"), QStringLiteral("Wie?")};
+        session.machine = QStringLiteral("sh -c 'cat | bitloom serve'");
+        session.chat.options.temperature = 0.5;
+        session.chat.left = QStringLiteral("preset:größer");
+        session.chat.prompts = {QStringLiteral("Why?"), QStringLiteral("Wie?")};
         const QString path = f.folder.filePath(QStringLiteral("x.bitloom-session"));
         session.save(path);
         const Session again = Session::load(path);
@@ -69,7 +72,7 @@ private slots:
         QCOMPARE(again.work.presets[0].name, QStringLiteral("größer \"3\""));
         QVERIFY(again.work.measurements == f.workbench.measurements());
         QCOMPARE(again.windowState, QByteArray("\0\1\2", 3));
-        QCOMPARE(again.chatPrompts, session.chatPrompts);
+        QCOMPARE(again.chat, session.chat);
     }
 
     void restoredPlanIsIdentical() {
@@ -88,6 +91,20 @@ private slots:
         // What was restored holds for that model only.
         g.workbench.setModel(SyntheticModel::make(2, 48, 96));
         QVERIFY(g.workbench.decision().pins.empty());
+    }
+
+    void anotherModelTakesNoMeasurements() {
+        WorkbenchFixture f;
+        edit(f.workbench);
+        Session session = Session::of(f.workbench);
+        QVERIFY(!session.work.measurements.empty());
+        WorkbenchFixture g(nullptr);
+        QSignalSpy said(&g.workbench, &Workbench::message);
+        g.workbench.restoreNext(session.work);
+        g.workbench.setModel(SyntheticModel::make(3, 56, 112));
+        QVERIFY(g.workbench.measurements().empty());
+        QCOMPARE(said.size(), 1);
+        QCOMPARE(g.workbench.decision().pins.size(), f.workbench.decision().pins.size());
     }
 
     void oldVersion() {

@@ -3,6 +3,7 @@
 #include "ui/chat/chat_column.h"
 
 #include "ui/chat/token_view.h"
+#include "ui/dialogs/place_dialog.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/state/settings.h"
@@ -12,7 +13,6 @@
 #include <QClipboard>
 #include <QComboBox>
 #include <QDragEnterEvent>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QGuiApplication>
 #include <QHBoxLayout>
@@ -57,14 +57,14 @@ QString droppedModel(const QMimeData* data) {
 }
 
 QStringList chatFolders(Settings& settings) {
-    return settings.value(foldersKey).toStringList();
+    return settings.value(settings.placeKey(foldersKey)).toStringList();
 }
 
 void rememberChatFolder(Settings& settings, const QString& folder) {
     QStringList folders = chatFolders(settings);
     folders.removeAll(folder);
     folders.prepend(folder);
-    settings.setValue(foldersKey, QStringList(folders.mid(0, foldersKept)));
+    settings.setValue(settings.placeKey(foldersKey), QStringList(folders.mid(0, foldersKept)));
 }
 
 ChatColumn::ChatColumn(ChatSession& session, SubjectModels& models, int side, QWidget* parent)
@@ -166,7 +166,8 @@ void ChatColumn::refreshSources() {
     std::vector<Subject> list = standardSubjects(workbench);
     if (chosen.kind == Subject::Kind::Plan && !workbench.hasPlan()) list.push_back(chosen);
     for (const QString& folder : chatFolders(m_models.workbench().settings()))
-        if (QFileInfo::exists(folder)) list.push_back({Subject::Kind::Folder, folder});
+        if (workbench.engineIsRemote() || QFileInfo::exists(folder))
+            list.push_back({Subject::Kind::Folder, folder});
     if (std::ranges::find(list, chosen) == list.end()) list.push_back(chosen);
     for (const Subject& subject : list) {
         m_source->addItem(subject.kind == Subject::Kind::Plan ? tr("This plan")
@@ -189,8 +190,8 @@ void ChatColumn::chooseSource(int index) {
     const QString key = m_source->itemData(index).toString();
     if (key == chooseKey) {
         refreshSources();
-        const QString folder = QFileDialog::getExistingDirectory(this, tr("Chat with a model"));
-        if (!folder.isEmpty()) emit folderDropped(folder);
+        choosePlace(this, m_models.workbench(), PlaceDialog::What::Model, tr("Chat with a model"),
+                    {}, [this](const QString& folder) { emit folderDropped(folder); });
         return;
     }
     m_session.setSide(m_side, Subject::fromKey(key));

@@ -41,6 +41,9 @@ public:
     void setPrompt(const QString& prompt);
     QString prompt() const;
     void send();
+    /// What the session file holds of this page.
+    ChatState state() const;
+    void setState(const ChatState& state);
     /// The token that both texts, the strip and the token panel stand on; −1: none.
     void setCurrentToken(int token, bool reveal);
     int currentToken() const { return m_current; }
@@ -49,7 +52,8 @@ public:
     QString command() const;
 
 signals:
-    void promptSent(const QString& prompt); ///< for the session file
+    void promptSent(const QString& prompt);
+    void stateEdited(); ///< something that state() holds is another
 
 protected:
     void changeEvent(QEvent* event) override;
@@ -71,6 +75,7 @@ private:
     void refreshToken();
     void countTokens();
     void stepDifference(int step);
+    void recallPrompt(int step);
     void syncScroll(int from);
     void showNotice();
     void alignHeads();
@@ -92,6 +97,8 @@ private:
     QWidget *m_promptRow = nullptr, *m_noticeRow = nullptr, *m_divergence = nullptr,
             *m_answers = nullptr, *m_foot = nullptr;
     QTimer m_batch, m_countTimer;
+    QStringList m_prompts;    ///< that were sent, newest last
+    qsizetype m_recalled = 0; ///< index of the one in the box; their count: a new one
     int m_current = -1, m_countSerial = 0;
     bool m_syncing = false;
 };

@@ -89,6 +89,7 @@ void ChatSession::setPhase(Phase phase) {
 QString ChatSession::obstacle() const {
     if (!m_workbench.hasModel()) return tr("No model is open.");
     if (!m_engine) return tr("The engine is not running.");
+    if (!m_workbench.engineHasModel()) return otherMachineText();
     for (int side = 0; side < answering(); ++side) {
         const Subject& subject = m_sides[size_t(side)];
         const bool planned =

@@ -5,6 +5,7 @@
 #include "ui/chat/divergence_model.h"
 #include "ui/chat/subject.h"
 #include "ui/chat/token_stream.h"
+#include "ui/state/chat_state.h"
 #include "ui/state/jobs.h"
 
 #include <QElapsedTimer>
@@ -16,20 +17,6 @@
 #include <optional>
 
 namespace bitloom::ui {
-
-/// How answers are drawn; shared by both sides, so that differences come from the weights.
-struct ChatOptions {
-    double temperature = 0; ///< 0: greedy
-    double topP = 1, minP = 0;
-    int topK = 0; ///< 0: off
-    double repetitionPenalty = 1;
-    qint64 seed = 0;
-    int maxTokens = 256;
-    bool together = true;   ///< both at once; else one after the other
-    bool score = true;      ///< score the left answer by both models afterwards
-    bool continued = false; ///< a prompt goes on from the answer before
-    bool operator==(const ChatOptions&) const = default;
-};
 
 /// One prompt and both answers to it.
 struct ChatTurn {

@@ -7,10 +7,12 @@
 #include "ui/chat/sampling_panel.h"
 #include "ui/chat/token_panel.h"
 #include "ui/compare/compare_page.h"
+#include "ui/compare/measure.h"
 #include "ui/export/detached_jobs.h"
 #include "ui/export/export_dialog.h"
 #include "ui/export/report_source.h"
 #include "ui/state/jobs.h"
+#include "ui/state/session.h"
 #include "ui/theme/icons.h"
 #include "ui/window/main_window.h"
 #include "ui/window/speed_jobs.h"
@@ -34,10 +36,6 @@ StudioRooms::StudioRooms(MainWindow& window, Workbench& workbench)
         if (m_export->state() != ExportRun::State::Done) return;
         m_compare->addFolder(m_export->request().output());
         emit m_workbench.message(tr("Exported to %1").arg(m_export->request().output()));
-    });
-    connect(m_chat, &ChatPage::promptSent, &window, &MainWindow::rememberPrompt);
-    connect(&window, &MainWindow::promptsRestored, this, [this](const QStringList& prompts) {
-        if (m_chat->prompt().isEmpty()) m_chat->setPrompt(prompts.last());
     });
     connect(m_compare, &ComparePage::chatRequested, this, &StudioRooms::showChat);
     connect(m_compare, &ComparePage::measureRequested, this, [this](const Subject& subject) {
@@ -75,6 +73,20 @@ void StudioRooms::addPages() {
                         QKeySequence(Qt::CTRL | Qt::Key_3),
                         {}});
     m_window.setExport([this] { openExport(); });
+    // One path for every measurement; the window's entries are two ways into it.
+    MainWindow::Measuring measuring;
+    measuring.plan = [this] { m_measures->start({}); };
+    measuring.again = [this] { m_measures->start(m_measures->last()); };
+    measuring.possible = [this] { return m_measures->canMeasure(MeasureRequest{}); };
+    measuring.repeatable = [this] {
+        return m_measures->hasMeasured() && m_measures->canMeasure(m_measures->last());
+    };
+    m_window.setMeasuring(std::move(measuring));
+    m_window.setSessionParts([this](Session& session) { session.chat = m_chat->state(); },
+                             [this](const Session& session) { m_chat->setState(session.chat); });
+    connect(m_chat, &ChatPage::stateEdited, this, [this] {
+        if (m_workbench.hasModel()) m_workbench.setModified(true);
+    });
 }
 
 QAction* StudioRooms::addAction(const QString& behind, const QString& id, const QString& text,

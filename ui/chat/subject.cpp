@@ -281,7 +281,7 @@ void SubjectModels::callTry(int job, const Subject& subject, const Planned& plan
     const auto model = m_workbench.model();
     QJsonObject params = optionParams(m_workbench.options());
     params[QLatin1String("model")] = model->folder;
-    params[QLatin1String("statistics")] = QString::fromStdString(model->source->path().string());
+    params[QLatin1String("statistics")] = model->statisticsFile;
     params[QLatin1String("plan")] = jsonObject(planned.plan->toJson());
     params[QLatin1String("mode")] =
         method == Method::Full ? QStringLiteral("full") : QStringLiteral("quick");

@@ -10,6 +10,8 @@
 #include "ui/theme/theme.h"
 
 #include <QFileInfo>
+#include <QHash>
+#include <QJsonArray>
 
 #include <algorithm>
 #include <cmath>
@@ -31,15 +33,9 @@ QString pplText(const std::optional<double>& ppl, const std::optional<double>& e
 
 /// Stored bits per weight of a layer: exactly what its tensors take.
 double meanBitsOf(const LayerFormat& format, const LinearInfo& linear) {
-    if (format.layout == LayerLayout::Dense) return 16;
-    const std::vector<TensorSpec> tensors =
-        format.layout == LayerLayout::Column
-            ? columnSpecs(linear.name, linear.rows, format.classes, format.classOf, DType::F16)
-            : groupSpecs(linear.name, linear.rows, linear.cols, format.group);
-    uint64_t bytes = 0;
-    for (const TensorSpec& tensor : tensors)
-        bytes += tensor.bytes();
-    return 8.0 * double(bytes) / (double(linear.rows) * double(linear.cols));
+    return format.layout == LayerLayout::Dense
+               ? 16
+               : 8.0 * double(format.bytes(linear)) / (double(linear.rows) * double(linear.cols));
 }
 
 } // namespace
@@ -47,8 +43,6 @@ double meanBitsOf(const LayerFormat& format, const LinearInfo& linear) {
 CompareModel::CompareModel(Workbench& workbench, SubjectModels& models, QObject* parent)
     : QAbstractTableModel(parent), m_workbench(workbench), m_models(models) {
     m_pool.setMaxThreadCount(1);
-    for (const QString& folder : workbench.settings().value(foldersKey).toStringList())
-        if (QFileInfo::exists(folder)) m_folders << folder;
     const auto again = [this] {
         beginResetModel();
         rebuild();
@@ -64,11 +58,38 @@ CompareModel::CompareModel(Workbench& workbench, SubjectModels& models, QObject*
         if (!m_rows.empty())
             emit dataChanged(index(0, Measured), index(int(m_rows.size()) - 1, Measured));
     });
+    // Layers are compared by the names of the open model's.
+    connect(&workbench, &Workbench::modelChanged, this, [this] {
+        for (const QString& folder : m_folders)
+            read(folder);
+    });
+    // Folders on another machine are another list, and can be read once it answers.
+    connect(&workbench, &Workbench::engineChanged, this, &CompareModel::takeFolders);
     rebuild();
-    const QStringList known = m_folders;
+    takeFolders();
+}
+
+void CompareModel::takeFolders() {
+    const bool remote = m_workbench.engineIsRemote();
+    if (EngineClient* engine = m_workbench.engine(); engine && remote) {
+        engine->disconnect(this);
+        connect(engine, &EngineClient::stateChanged, this, [this](EngineClient::State state) {
+            if (state != EngineClient::State::Ready) return;
+            for (const QString& folder : m_folders)
+                if (!m_read.contains(folder) || !m_read[folder].problem.isEmpty()) read(folder);
+        });
+    }
+    const QString key = m_workbench.settings().placeKey(foldersKey);
+    if (key == m_key) return;
+    m_key = key;
+    beginResetModel();
     m_folders.clear();
-    for (const QString& folder : known)
-        addFolder(folder);
+    m_read.clear();
+    rebuild();
+    endResetModel();
+    for (const QString& folder : m_workbench.settings().value(m_key).toStringList())
+        if (remote || QFileInfo::exists(folder)) addFolder(folder);
+    emit rowsChanged();
 }
 
 CompareModel::~CompareModel() {
@@ -227,7 +248,19 @@ std::vector<float> checkpointLayerBits(const QString& folder, const std::vector<
 void CompareModel::addFolder(const QString& folder) {
     if (folder.isEmpty() || m_folders.contains(folder)) return;
     m_folders << folder;
-    m_workbench.settings().setValue(foldersKey, m_folders);
+    m_workbench.settings().setValue(m_key, m_folders);
+    const int at = int(m_rows.size());
+    if (m_workbench.hasModel()) {
+        beginInsertRows({}, at, at);
+        m_rows.push_back(folderRow(folder));
+        endInsertRows();
+        emit rowsChanged();
+    }
+    read(folder);
+}
+
+void CompareModel::read(const QString& folder) {
+    if (m_workbench.engineIsRemote()) return readRemote(folder);
     std::vector<std::string> names;
     if (m_workbench.hasModel())
         for (const LayerEntry& entry : m_workbench.model()->entries)
@@ -241,26 +274,68 @@ void CompareModel::addFolder(const QString& folder) {
         }
         return read;
     };
-    inBackground(m_pool, m_mailbox, work, [this, folder](const Folder& read) {
-        m_read[folder] = read;
-        const int row = rowOf({Subject::Kind::Folder, folder});
-        if (row < 0) return;
-        m_rows[size_t(row)] = folderRow(folder);
-        emit dataChanged(index(row, 0), index(row, ColumnCount - 1));
-        emit rowsChanged();
-    });
-    const int at = int(m_rows.size());
-    if (!m_workbench.hasModel()) return;
-    beginInsertRows({}, at, at);
-    m_rows.push_back(folderRow(folder));
-    endInsertRows();
+    inBackground(m_pool, m_mailbox, work,
+                 [this, folder](const Folder& read) { setRead(folder, read); });
+}
+
+void CompareModel::readRemote(const QString& folder) {
+    EngineClient* engine = m_workbench.engine();
+    if (engine->state() != EngineClient::State::Ready &&
+        engine->state() != EngineClient::State::Starting)
+        return; // read when it is there again
+    engine->call(QStringLiteral("open"), {{QStringLiteral("model"), folder}}, this,
+                 [this, folder](const EngineResult& result) {
+                     Folder read;
+                     read.problem = result.error.message;
+                     if (result.ok()) read = folderOf(result.value);
+                     setRead(folder, read);
+                 });
+}
+
+/// The same from what the engine says of a checkpoint.
+CompareModel::Folder CompareModel::folderOf(const QJsonObject& opened) const {
+    Folder read;
+    if (opened[QLatin1String("kind")].toString() != QLatin1String("quantized")) {
+        read.problem = tr("This is no quantized model.");
+        return read;
+    }
+    read.bits = opened[QLatin1String("bits_per_weight")].toDouble();
+    read.bytes = int64_t(opened[QLatin1String("bytes")].toDouble());
+    if (!m_workbench.hasModel()) return read;
+    QHash<QString, float> bits;
+    for (const QJsonValue& value : opened[QLatin1String("linears")].toArray()) {
+        const double weights =
+            value[QLatin1String("rows")].toDouble() * value[QLatin1String("cols")].toDouble();
+        const bool dense = value[QLatin1String("classes")].toArray().isEmpty();
+        if (weights > 0)
+            bits.insert(value[QLatin1String("name")].toString(),
+                        dense ? 16.0f
+                              : float(8 * value[QLatin1String("bytes")].toDouble() / weights));
+    }
+    for (const LayerEntry& entry : m_workbench.model()->entries) {
+        const auto found = bits.constFind(QString::fromStdString(entry.name));
+        if (found == bits.constEnd()) { // of another model: nothing to compare layer by layer
+            read.layerBits.clear();
+            break;
+        }
+        read.layerBits.push_back(*found);
+    }
+    return read;
+}
+
+void CompareModel::setRead(const QString& folder, const Folder& read) {
+    m_read[folder] = read;
+    const int row = rowOf({Subject::Kind::Folder, folder});
+    if (row < 0) return;
+    m_rows[size_t(row)] = folderRow(folder);
+    emit dataChanged(index(row, 0), index(row, ColumnCount - 1));
     emit rowsChanged();
 }
 
 void CompareModel::removeFolder(const QString& folder) {
     const int row = rowOf({Subject::Kind::Folder, folder});
     m_folders.removeAll(folder);
-    m_workbench.settings().setValue(foldersKey, m_folders);
+    m_workbench.settings().setValue(m_key, m_folders);
     if (row < 0) return;
     beginRemoveRows({}, row, row);
     m_rows.erase(m_rows.begin() + row);

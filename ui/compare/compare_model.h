@@ -65,6 +65,11 @@ private:
         int64_t bytes = 0;
         std::vector<float> layerBits;
     };
+    void takeFolders();
+    void read(const QString& folder);
+    void readRemote(const QString& folder);
+    Folder folderOf(const QJsonObject& opened) const;
+    void setRead(const QString& folder, const Folder& read);
     void rebuild();
     void updateCurrent();
     CompareRow originalRow() const;
@@ -79,6 +84,7 @@ private:
     SubjectModels& m_models;
     std::vector<CompareRow> m_rows;
     QStringList m_folders;
+    QString m_key; ///< of the settings, for m_folders
     std::map<QString, Folder> m_read;
     std::map<QString, Measurement> m_measured;
     Mailbox m_mailbox;

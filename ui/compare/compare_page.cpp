@@ -4,6 +4,7 @@
 
 #include "ui/chat/chat_column.h"
 #include "ui/compare/layer_difference_plot.h"
+#include "ui/dialogs/place_dialog.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/theme/icons.h"
@@ -13,7 +14,6 @@
 #include <QComboBox>
 #include <QDragEnterEvent>
 #include <QEvent>
-#include <QFileDialog>
 #include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QHeaderView>
@@ -165,7 +165,8 @@ QWidget* ComparePage::makeTable() {
                            Subject::fromKey(m_right->currentData().toString()));
     });
     connect(m_add, &QPushButton::clicked, this, [this] {
-        addFolder(QFileDialog::getExistingDirectory(this, tr("Add an exported folder")));
+        choosePlace(this, m_workbench, PlaceDialog::What::Model, tr("Add an exported folder"), {},
+                    [this](const QString& folder) { addFolder(folder); });
     });
     connect(m_remove, &QPushButton::clicked, this, [this] {
         if (const Subject subject = selected(); subject.kind == Subject::Kind::Folder)

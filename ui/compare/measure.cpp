@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/compare/measure.h"
 
+#include "ui/dialogs/place_dialog.h"
 #include "ui/export/export_request.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
@@ -11,7 +12,6 @@
 #include <QComboBox>
 #include <QDateTime>
 #include <QDialogButtonBox>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QFormLayout>
 #include <QGuiApplication>
@@ -68,13 +68,20 @@ MeasureRuns::MeasureRuns(Workbench& workbench, SubjectModels& models, QObject* p
     : QObject(parent), m_workbench(workbench), m_models(models) {}
 
 bool MeasureRuns::canMeasure() const {
-    return m_workbench.hasModel() && m_workbench.engine() &&
-           !m_workbench.jobs().isActive(QStringLiteral("measure"));
+    return m_workbench.engineHasModel() && !m_workbench.jobs().isActive(QStringLiteral("measure"));
+}
+
+bool MeasureRuns::canMeasure(const MeasureRequest& request) const {
+    const bool planned = request.subject.kind == Subject::Kind::Plan ||
+                         request.subject.kind == Subject::Kind::Preset;
+    return canMeasure() && (!planned || (m_workbench.hasPlan() && m_workbench.model()->source &&
+                                         !m_workbench.applyingPins()));
 }
 
 void MeasureRuns::start(const MeasureRequest& request) {
-    if (!canMeasure()) return;
+    if (!canMeasure(request)) return;
     m_last = request;
+    m_started = true;
     JobList& jobs = m_workbench.jobs();
     const auto model = m_workbench.model();
     Measurement measurement;
@@ -223,10 +230,8 @@ MeasureDialog::MeasureDialog(Workbench& workbench, SubjectModels&, const QString
     connect(m_source, &QComboBox::currentIndexChanged, this, &MeasureDialog::check);
     connect(m_file, &QLineEdit::textChanged, this, &MeasureDialog::check);
     connect(m_choose, &QPushButton::clicked, this, [this] {
-        const QString path =
-            QFileDialog::getOpenFileName(this, tr("Text to measure on"), m_file->text(),
-                                         tr("Texts (*.txt *.jsonl *.json *.md);;All files (*)"));
-        if (!path.isEmpty()) m_file->setText(path);
+        choosePlace(this, m_workbench, PlaceDialog::What::File, tr("Text to measure on"),
+                    m_file->text(), [this](const QString& path) { m_file->setText(path); });
     });
     check();
 }
@@ -235,7 +240,9 @@ MeasureRequest MeasureDialog::request() const {
     MeasureRequest request;
     request.subject = Subject::fromKey(m_subject->currentData().toString());
     if (m_source->currentData().toBool())
-        request.texts = QStringList{QFileInfo(m_file->text()).absoluteFilePath()};
+        request.texts = QStringList{m_workbench.engineIsRemote()
+                                        ? m_file->text()
+                                        : QFileInfo(m_file->text()).absoluteFilePath()};
     request.protocol = m_protocol->currentData().toString();
     request.windows = m_windows->value();
     return request;
@@ -264,10 +271,12 @@ void MeasureDialog::check() {
                               : tr("A plan has a command once it is exported to a folder."));
     if (file && m_file->text().isEmpty())
         setProblem(tr("Choose a text file."));
-    else if (file && !QFileInfo(m_file->text()).isFile())
+    else if (file && !m_workbench.engineIsRemote() && !QFileInfo(m_file->text()).isFile())
         setProblem(tr("There is no file '%1'.").arg(m_file->text()));
     else if (!m_workbench.engine())
         setProblem(tr("The engine is not running. Restart it from the Run menu."));
+    else if (!m_workbench.engineHasModel())
+        setProblem(otherMachineText());
     else
         setProblem({});
 }

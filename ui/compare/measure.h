@@ -35,9 +35,11 @@ class MeasureRuns : public QObject {
 public:
     MeasureRuns(Workbench& workbench, SubjectModels& models, QObject* parent = nullptr);
 
-    bool canMeasure() const;
+    bool canMeasure() const; ///< anything
+    bool canMeasure(const MeasureRequest& request) const;
     void start(const MeasureRequest& request);
     const MeasureRequest& last() const { return m_last; }
+    bool hasMeasured() const { return m_started; } ///< there is something to repeat
 
 signals:
     void folderMeasured(const QString& folder, const bitloom::ui::Measurement& measurement);
@@ -49,6 +51,7 @@ private:
     Workbench& m_workbench;
     SubjectModels& m_models;
     MeasureRequest m_last;
+    bool m_started = false;
 };
 
 /// Fields of a measurement from the result of PROTOCOL.md `evaluate`.

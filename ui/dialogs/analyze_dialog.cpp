@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/dialogs/analyze_dialog.h"
 
+#include "ui/dialogs/place_dialog.h"
 #include "ui/theme/icons.h"
 #include "ui/theme/theme.h"
 
@@ -9,7 +10,6 @@
 #include <QClipboard>
 #include <QComboBox>
 #include <QDialogButtonBox>
-#include <QFileDialog>
 #include <QFileInfo>
 #include <QFormLayout>
 #include <QHBoxLayout>
@@ -79,10 +79,8 @@ AnalyzeDialog::AnalyzeDialog(Workbench& workbench, QWidget* parent)
     connect(m_source, &QComboBox::currentIndexChanged, this, &AnalyzeDialog::update);
     connect(m_file, &QLineEdit::textChanged, this, &AnalyzeDialog::update);
     connect(m_choose, &QPushButton::clicked, this, [this] {
-        const QString path =
-            QFileDialog::getOpenFileName(this, tr("Calibration text"), m_file->text(),
-                                         tr("Texts (*.txt *.jsonl *.json *.md);;All files (*)"));
-        if (!path.isEmpty()) m_file->setText(path);
+        choosePlace(this, m_workbench, PlaceDialog::What::File, tr("Calibration text"),
+                    m_file->text(), [this](const QString& path) { m_file->setText(path); });
     });
     update();
 }
@@ -93,7 +91,7 @@ void AnalyzeDialog::update() {
     m_choose->setEnabled(file);
     if (file && m_file->text().isEmpty())
         setProblem(tr("Choose a text file."));
-    else if (file && !QFileInfo(m_file->text()).isFile())
+    else if (file && !m_workbench.engineIsRemote() && !QFileInfo(m_file->text()).isFile())
         setProblem(tr("There is no file '%1'.").arg(m_file->text()));
     else
         setProblem({});
@@ -104,7 +102,9 @@ QJsonObject AnalyzeDialog::parameters() const {
     const QString source = m_source->currentData().toString();
     if (source == QLatin1String("bundled")) out[QLatin1String("bundled")] = true;
     if (source == QLatin1String("file"))
-        out[QLatin1String("text")] = QJsonArray{QFileInfo(m_file->text()).absoluteFilePath()};
+        out[QLatin1String("text")] =
+            QJsonArray{m_workbench.engineIsRemote() ? m_file->text()
+                                                    : QFileInfo(m_file->text()).absoluteFilePath()};
     if (m_sequences->value() > 0) out[QLatin1String("sequences")] = m_sequences->value();
     if (m_length->value() > 0) out[QLatin1String("length")] = m_length->value();
     return out;

@@ -148,7 +148,28 @@ QWidget* PreferencesDialog::enginePage() {
     });
     form->addRow(tr("&Memory limit"), memory);
 
-    auto* note = captionLabel(tr("A change restarts the engine once no job runs."));
+    auto* command = named(new QLineEdit(s.engineCommand()), "engineCommand",
+                          tr("Command that starts the engine"));
+    command->setPlaceholderText(
+        tr("the engine of this machine; or such as: ssh box bitloom serve"));
+    command->setToolTip(tr("Models, texts and exports are then those of the machine that the "
+                           "command reaches. It must end in what runs 'bitloom serve' there, and "
+                           "pass standard input and output through."));
+    form->addRow(tr("&Command"), command);
+    const auto applyCommand = [=, &s] {
+        const bool here = !s.engineIsRemote();
+        for (QWidget* field : std::initializer_list<QWidget*>{device, threads, memory})
+            field->setEnabled(here);
+    };
+    connect(command, &QLineEdit::editingFinished, this, [=, &s] {
+        s.setEngineCommand(command->text());
+        applyCommand();
+    });
+    applyCommand();
+
+    auto* note = captionLabel(tr("A change restarts the engine once no job runs. A command says "
+                                 "device, threads and memory itself: --threads 8 behind it."));
+    note->setWordWrap(true);
     form->addRow(QString(), note);
     return page;
 }

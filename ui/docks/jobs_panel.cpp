@@ -102,6 +102,8 @@ void JobsPanel::updateButtons() {
     m_empty->setVisible(m_model->rowCount() == 0);
     m_cancel->setEnabled(job && job->active());
     m_resume->setEnabled(job && job->resumable && !job->active() && job->state != Job::State::Done);
+    // A folder on another machine cannot be opened here.
+    m_open->setVisible(!m_jobs.engine() || !m_jobs.engine()->remote());
     m_open->setEnabled(job && !job->resultPath.isEmpty());
     m_details->setEnabled(job);
     m_copy->setEnabled(job);

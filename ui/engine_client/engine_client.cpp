@@ -22,8 +22,6 @@ namespace {
 
 constexpr int protocolVersion = 1;
 constexpr qsizetype maxRequestBytes = 16 << 20; // PROTOCOL.md §1
-constexpr qsizetype maxAnswerBytes = 512 << 20; // no sensible answer is as long
-constexpr qsizetype maxErrorOutput = 64 << 10;  // kept for reports
 constexpr int endTimeout = 800;                 // an engine ends within 500 ms of its input
 constexpr int attachCancelTimeout = 10'000;     // another process has to be asked
 
@@ -67,20 +65,17 @@ EngineCommand EngineCommand::local(const QStringList& extra) {
     return command;
 }
 
-EngineCommand EngineCommand::ssh(const QString& host, const QString& program,
-                                 const QStringList& extra) {
+EngineCommand EngineCommand::fromText(const QString& text) {
     EngineCommand command;
-    command.program = QStringLiteral("ssh");
-    // No terminal: line ends and interrupts must stay as they are. What ssh asks for, it asks
-    // through its askpass program.
-    command.arguments =
-        QStringList{QStringLiteral("-T"), host, program, QStringLiteral("serve")} + extra;
+    command.arguments = QProcess::splitCommand(text);
+    command.program = command.arguments.isEmpty() ? QString() : command.arguments.takeFirst();
     command.remote = true;
+    command.written = text;
     return command;
 }
 
 QString EngineCommand::text() const {
-    return (QStringList{program} + arguments).join(u' ');
+    return written.isEmpty() ? (QStringList{program} + arguments).join(u' ') : written;
 }
 
 EngineClient::EngineClient(EngineCommand command, QObject* parent)
@@ -149,7 +144,7 @@ void EngineClient::launch() {
     m_waiting = false;
     m_hello = {};
     m_input.clear();
-    m_scanned = 0;
+    m_scanned = m_handled = 0;
     m_errorLine.clear();
     m_errorOutput.clear();
     m_process = new QProcess(this);
@@ -269,7 +264,9 @@ void EngineClient::cancel(int job) {
 void EngineClient::cancelTimedOut(int job) {
     if (!m_calls.contains(job)) return;
     const QPointer<EngineClient> self = this;
-    readOutput(); // the answer may have come while this thread was busy
+    // The answer may have come while this thread was busy.
+    if (m_process) m_input += m_process->readAllStandardOutput();
+    handleInput(/*all=*/true);
     if (!self || !m_calls.contains(job) || !m_process) return;
     die({EngineError::Cancelled,
          tr("The engine was ended, because “%1” did not stop in time.").arg(methodOf(job)),
@@ -294,142 +291,6 @@ void EngineClient::detach(int job, Callback done) {
              if (result.ok() && isOpen(job)) m_detached.insert(job);
              if (done) done(result);
          });
-}
-
-void EngineClient::readErrors() {
-    if (!m_process) return;
-    const QByteArray bytes = m_process->readAllStandardError();
-    m_errorOutput += QString::fromUtf8(bytes);
-    if (m_errorOutput.size() > maxErrorOutput) m_errorOutput = m_errorOutput.right(maxErrorOutput);
-    m_errorLine += bytes;
-    const QPointer<EngineClient> self = this;
-    for (qsizetype end; self && (end = m_errorLine.indexOf('\n')) >= 0;) {
-        const QString line = QString::fromUtf8(m_errorLine.left(end)).trimmed();
-        m_errorLine.remove(0, end + 1);
-        if (!line.isEmpty()) emit log(QStringLiteral("debug"), QStringLiteral("stderr"), line);
-    }
-    if (self && m_errorLine.size() > maxErrorOutput) m_errorLine.clear();
-}
-
-void EngineClient::readOutput() {
-    if (!m_process) return;
-    m_input += m_process->readAllStandardOutput();
-    const QPointer<EngineClient> self = this;
-    const QPointer<QProcess> process = m_process;
-    // Any line may end in a slot that stops, restarts or deletes this.
-    while (self && m_process == process) {
-        const qsizetype end = m_input.indexOf('\n', m_scanned);
-        if (end < 0) {
-            m_scanned = m_input.size();
-            break;
-        }
-        const QByteArray line = m_input.left(end);
-        m_input.remove(0, end + 1);
-        m_scanned = 0;
-        handle(line);
-    }
-    if (self && m_process == process && m_input.size() > maxAnswerBytes)
-        die({EngineError::BadAnswer, tr("The engine sends a line without an end."),
-             tr("It was started with: %1").arg(m_command.text())});
-}
-
-void EngineClient::handle(const QByteArray& line) {
-    if (line.trimmed().isEmpty()) return;
-    const QJsonObject message = QJsonDocument::fromJson(line).object();
-    if (message.isEmpty()) {
-        // A login shell on another machine may greet first; that is no reason to give up.
-        emit log(QStringLiteral("warning"), QStringLiteral("engine"),
-                 tr("Not understood: %1").arg(QString::fromUtf8(line.left(200))));
-        return;
-    }
-    if (message.contains(QLatin1String("method"))) {
-        notified(message[QLatin1String("method")].toString(),
-                 message[QLatin1String("params")].toObject());
-        return;
-    }
-    const QJsonValue id = message[QLatin1String("id")];
-    if (!id.isDouble()) {
-        emit log(QStringLiteral("warning"), QStringLiteral("engine"),
-                 message[QLatin1String("error")].toObject()[QLatin1String("message")].toString());
-        return;
-    }
-    const int number = id.toInt();
-    if (number != 0 && number == m_helloId) {
-        greeted(message);
-    } else {
-        answered(number, message);
-    }
-}
-
-void EngineClient::notified(const QString& method, const QJsonObject& params) {
-    const int job = params[QLatin1String("job")].toInt();
-    const auto text = [&](const char* name) { return params[QLatin1String(name)].toString(); };
-    if (method == QLatin1String("log")) {
-        emit log(text("level"), text("room"), text("text"));
-        return;
-    }
-    if (!m_calls.contains(job)) return;
-    if (method == QLatin1String("progress")) {
-        EngineProgress value;
-        value.fraction = params[QLatin1String("fraction")].toDouble();
-        value.what = text("what");
-        value.etaSeconds = params[QLatin1String("eta_s")].toDouble(-1);
-        value.seconds = params[QLatin1String("seconds")].toDouble();
-        value.rss = params[QLatin1String("rss")].toInteger();
-        value.peakRss = params[QLatin1String("peak_rss")].toInteger();
-        value.vram = params[QLatin1String("vram")].toInteger();
-        emit progress(job, value);
-    } else if (method == QLatin1String("token")) {
-        EngineToken value;
-        value.stream = params[QLatin1String("stream")].toInt();
-        value.index = params[QLatin1String("index")].toInteger();
-        value.id = params[QLatin1String("id")].toInt(-1);
-        value.text = text("text");
-        value.logProb = params[QLatin1String("logprob")].toDouble();
-        for (const QJsonValue& entry : params[QLatin1String("top")].toArray()) {
-            const QJsonObject object = entry.toObject();
-            value.top.push_back({object[QLatin1String("id")].toInt(),
-                                 object[QLatin1String("text")].toString(),
-                                 object[QLatin1String("logprob")].toDouble()});
-        }
-        emit token(job, value);
-    } else if (method == QLatin1String("started")) {
-        emit started(job);
-    } else if (method == QLatin1String("partial")) {
-        emit partial(job, text("layer"), text("part"), params);
-    } else if (method == QLatin1String("stream")) {
-        emit streamEnded(job, params[QLatin1String("stream")].toInt(), params);
-    } else if (method == QLatin1String("scores")) {
-        emit scores(job, params);
-    } else if (method == QLatin1String("evaluation")) {
-        emit evaluation(job, params);
-    } else if (method == QLatin1String("check")) {
-        emit check(job, text("name"), params[QLatin1String("ok")].toBool(), text("detail"));
-    }
-}
-
-void EngineClient::answered(int id, const QJsonObject& message) {
-    if (!m_calls.contains(id)) return; // of a cancel
-    EngineResult result;
-    if (message.contains(QLatin1String("error"))) {
-        const QJsonObject error = message[QLatin1String("error")].toObject();
-        result.error = {error[QLatin1String("code")].toInt(EngineError::Failed),
-                        error[QLatin1String("message")].toString(),
-                        error[QLatin1String("data")].toObject()[QLatin1String("hint")].toString()};
-        if (result.error.code == 0) result.error.code = EngineError::BadAnswer;
-    } else {
-        result.value = message[QLatin1String("result")].toObject();
-    }
-    finish(id, result);
-}
-
-void EngineClient::finish(int id, const EngineResult& result) {
-    const auto found = m_calls.find(id);
-    if (found == m_calls.end()) return;
-    const Call call = *found;
-    m_calls.erase(found);
-    m_detached.remove(id);
-    if (call.done && !(call.guarded && !call.guard)) call.done(result);
 }
 
 /// From the event loop, so that a callback never runs inside of the call that it belongs to.
@@ -464,7 +325,10 @@ void EngineClient::processEnded(int exitCode, QProcess::ExitStatus status) {
     const QPointer<EngineClient> self = this;
     const QPointer<QProcess> process = m_process;
     readErrors();
-    if (self && m_process == process) readOutput();
+    if (self && m_process == process && process) {
+        m_input += process->readAllStandardOutput();
+        handleInput(/*all=*/true);
+    }
     if (!self || m_process != process || !process) return;
     QString message, hint = lastLine(m_errorOutput);
     if (status == QProcess::CrashExit) {

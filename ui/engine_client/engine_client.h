@@ -54,13 +54,15 @@ struct EngineCommand {
     /// The engine sees other disks than this program: paths must be chosen with list_dir, files
     /// come through read, models as a ModelSkeleton.
     bool remote = false;
+    QString written = {}; ///< as the user wrote it, with its quotes; empty: made here
 
     /// `bitloom serve` beside this program, else in PATH; with `extra` options behind (--threads
     /// 4).
     static EngineCommand local(const QStringList& extra = {});
-    static EngineCommand ssh(const QString& host,
-                             const QString& program = QStringLiteral("bitloom"),
-                             const QStringList& extra = {});
+    /// What the user wrote: "ssh box bitloom serve"; quotes keep words together. Remote.
+    static EngineCommand fromText(const QString& text);
+    /// Names the machine whose paths the engine takes; empty: this one.
+    QString machine() const { return remote ? text() : QString(); }
     QString text() const; ///< for people: "ssh box bitloom serve"
 };
 
@@ -185,6 +187,7 @@ private:
     bool send(int id, Call& call);
     void sendWaiting();
     void readOutput();
+    void handleInput(bool all);
     void readErrors();
     void handle(const QByteArray& line);
     void notified(const QString& method, const QJsonObject& params);
@@ -208,7 +211,9 @@ private:
     QList<QProcess*> m_leaving; ///< released, not ended yet
     bool m_waiting = false;     ///< to launch once they have
     QByteArray m_input;         ///< an unfinished line
-    qsizetype m_scanned = 0;    ///< of it, without an end
+    qsizetype m_scanned = 0;    ///< of it, handled or without an end
+    qsizetype m_handled = 0;    ///< of it, to be taken away
+    bool m_inputWaits = false;  ///< the rest of m_input is handled from the event loop
     QByteArray m_errorLine;
     int m_nextId = 1, m_helloId = 0;
     QSet<int> m_detached; ///< open jobs that must outlive this object

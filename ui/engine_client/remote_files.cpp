@@ -148,7 +148,8 @@ void RemoteCopy::next() {
 }
 
 void RemoteCopy::received(const Piece& piece, const EngineResult& result) {
-    if (m_guarded && !m_guard) return finish({});
+    if (m_guarded && !m_guard) // nobody waits for it any more
+        return finish({EngineError::Cancelled, tr("Cancelled."), {}});
     if (!result.ok()) return finish(result.error);
     const QByteArray data =
         QByteArray::fromBase64(result.value[QLatin1String("data")].toString().toLatin1());

@@ -5,8 +5,10 @@
 #include "core/base/error.h"
 #include "core/plan/measured.h"
 #include "ui/chat/subject.h"
+#include "ui/dialogs/place_dialog.h"
 #include "ui/engine_client/engine_client.h"
 #include "ui/export/export_progress.h"
+#include "ui/export/remote_place.h"
 #include "ui/models/texts.h"
 #include "ui/plots/elided_label.h"
 #include "ui/state/plan_service.h"
@@ -20,7 +22,6 @@
 #include <QDesktopServices>
 #include <QDialogButtonBox>
 #include <QDir>
-#include <QFileDialog>
 #include <QFormLayout>
 #include <QGuiApplication>
 #include <QHBoxLayout>
@@ -36,8 +37,6 @@
 namespace bitloom::ui {
 
 namespace {
-
-const QString folderKey = QStringLiteral("export/folder");
 
 QLabel* buddy(const QString& text, QWidget* field) {
     auto* label = new QLabel(text);
@@ -58,7 +57,13 @@ ExportDialog::ExportDialog(Workbench& workbench, ExportRun& run, QWidget* parent
     const auto model = workbench.model();
     m_base.model = model->folder;
     m_base.title = model->title;
-    if (model->source) m_base.statistics = QString::fromStdString(model->source->path().string());
+    if (model->source) m_base.statistics = model->statisticsFile;
+    m_base.remote = workbench.engineIsRemote();
+    if (elsewhere()) {
+        m_remotePlace = new RemotePlace(workbench.engine(), this);
+        connect(m_remotePlace, &RemotePlace::changed, this, &ExportDialog::check);
+    }
+    m_folderKey = workbench.settings().placeKey(QStringLiteral("export/folder"));
     m_base.plan = std::make_shared<Plan>(workbench.exportablePlan());
     m_base.options = workbench.options();
     // Both sizes at once: the difference stands beside the option.
@@ -93,8 +98,8 @@ void ExportDialog::makeForm() {
     m_name->setObjectName(QStringLiteral("exportName"));
     m_name->setAccessibleName(tr("Name of the export"));
     m_form->addRow(buddy(tr("&Name"), m_name), m_name);
-    const QString last = m_workbench.settings().value(folderKey).toString();
-    m_folder = new QLineEdit(last.isEmpty() ? QDir::homePath() % QStringLiteral("/models") : last);
+    const QString last = m_workbench.settings().value(m_folderKey).toString();
+    m_folder = new QLineEdit(last.isEmpty() ? homeFolder() % QStringLiteral("/models") : last);
     m_folder->setObjectName(QStringLiteral("exportFolder"));
     m_folder->setAccessibleName(tr("Folder that the export goes into"));
     m_choose = new QPushButton(tr("Choose…"));
@@ -178,9 +183,8 @@ void ExportDialog::makeForm() {
     for (QCheckBox* box : {m_verify, m_keepHead, m_replace})
         connect(box, &QCheckBox::toggled, this, &ExportDialog::updateSize);
     connect(m_choose, &QPushButton::clicked, this, [this] {
-        const QString folder =
-            QFileDialog::getExistingDirectory(this, tr("Export into"), m_folder->text());
-        if (!folder.isEmpty()) m_folder->setText(folder);
+        choosePlace(this, m_workbench, PlaceDialog::What::Folder, tr("Export into"),
+                    m_folder->text(), [this](const QString& folder) { m_folder->setText(folder); });
     });
 }
 
@@ -226,7 +230,7 @@ ExportRequest ExportDialog::request() const {
     request.name = m_name->text().trimmed();
     QString folder = m_folder->text().trimmed();
     if (folder == QLatin1String("~") || folder.startsWith(QLatin1String("~/")))
-        folder.replace(0, 1, QDir::homePath());
+        folder.replace(0, 1, homeFolder());
     request.folder = folder.isEmpty() ? QString() : QDir::cleanPath(folder);
     request.dtype = m_format->currentData().toString();
     request.format =
@@ -275,6 +279,11 @@ void ExportDialog::updateSize() {
     check();
 }
 
+QString ExportDialog::homeFolder() const {
+    return elsewhere() ? m_workbench.engine()->hello()[QLatin1String("home")].toString()
+                       : QDir::homePath();
+}
+
 QString ExportDialog::deviceText() const {
     const EngineClient* engine = m_workbench.engine();
     if (!engine || engine->hello().isEmpty()) return tr("The engine is not running yet.");
@@ -296,7 +305,7 @@ QString ExportDialog::deviceText() const {
 
 void ExportDialog::check() {
     ExportRequest now = request();
-    m_place = ExportPlace::of(now);
+    m_place = elsewhere() ? m_remotePlace->of(now) : ExportPlace::of(now);
     if (m_freeOverride >= 0) m_place.freeBytes = m_freeOverride;
     m_replace->setVisible(m_place.outputExists);
     now = request();
@@ -311,6 +320,10 @@ void ExportDialog::check() {
     m_problemText = exportProblem(now, m_place, needed);
     if (m_problemText.isEmpty() && !m_workbench.engine())
         m_problemText = tr("The engine is not running. Restart it from the Run menu.");
+    if (m_problemText.isEmpty() && m_workbench.engine() && !m_workbench.engineHasModel())
+        m_problemText = otherMachineText();
+    if (m_problemText.isEmpty() && elsewhere() && m_remotePlace->looking())
+        m_problemText = tr("Asking the engine about this folder…");
     const bool enough = m_place.freeBytes < 0 || needed <= m_place.freeBytes;
     m_space->setText(m_place.freeBytes < 0 ? tr("unknown")
                      : enough              ? tr("%1 free on this disk, enough")
@@ -343,7 +356,7 @@ void ExportDialog::showRun() {
     const bool appears = m_progress->isHidden() && mine && state != S::Idle;
     m_progress->setVisible(mine && state != S::Idle);
     const bool done = mine && state == S::Done;
-    m_open->setVisible(done);
+    m_open->setVisible(done && !elsewhere()); // nothing here could show it
     m_test->setVisible(done);
     if (!mine) {
         check();
@@ -398,8 +411,8 @@ void ExportDialog::start(bool resume) {
     if (!m_problemText.isEmpty()) return;
     ExportRequest now = request();
     now.resume = resume;
-    QDir().mkpath(now.folder);
-    m_workbench.settings().setValue(folderKey, now.folder);
+    if (!elsewhere()) QDir().mkpath(now.folder);
+    m_workbench.settings().setValue(m_folderKey, now.folder);
     setFieldsEnabled(false);
     m_run.start(now, m_bytes);
 }

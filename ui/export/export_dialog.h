@@ -15,6 +15,7 @@ namespace bitloom::ui {
 
 class ElidedLabel;
 class ExportProgress;
+class RemotePlace;
 
 /// Name, place, exact size and options of an export of the present plan; then its progress; then
 /// what can be done with the result. The run itself goes on when the dialog is closed.
@@ -51,6 +52,8 @@ private:
     void mainPressed();
     void otherPressed();
     QString deviceText() const;
+    bool elsewhere() const { return m_base.remote; }
+    QString homeFolder() const; ///< on the machine of the export
 
     Workbench& m_workbench;
     ExportRun& m_run;
@@ -58,6 +61,8 @@ private:
     qint64 m_bytes = 0, m_keepBytes = 0, m_rows8Bytes = 0, m_freeOverride = -1;
     QString m_problemText;
     ExportPlace m_place;
+    RemotePlace* m_remotePlace = nullptr; ///< only for another machine
+    QString m_folderKey;                  ///< of the settings
     QLineEdit *m_name = nullptr, *m_folder = nullptr;
     QPushButton *m_choose = nullptr, *m_main = nullptr, *m_other = nullptr, *m_copy = nullptr,
                 *m_open = nullptr, *m_test = nullptr;

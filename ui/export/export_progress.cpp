@@ -238,10 +238,11 @@ void ExportProgress::show(const ExportRun& run) {
                 tr("%1 of %2")
                     .arg(locale.toString(partial.tensors), locale.toString(partial.totalTensors)),
                 tr("tensors"));
-        figure(tr("%1 of %2")
-                   .arg(bytesText(locale, double(run.writtenBytes())),
-                        bytesText(locale, double(run.totalBytes()))),
-               tr("written"));
+        if (!run.request().remote)
+            figure(tr("%1 of %2")
+                       .arg(bytesText(locale, double(run.writtenBytes())),
+                            bytesText(locale, double(run.totalBytes()))),
+                   tr("written"));
         if (run.bytesPerSecond() > 0)
             figure(tr("%1 MB/s").arg(numberText(locale, run.bytesPerSecond() / 1e6, 2)),
                    tr("written"));

@@ -26,6 +26,7 @@ struct ExportRequest {
     Format format = Format::Bitloom;
     QString dtype = QStringLiteral("f16"); ///< of the Hugging Face folder
     bool verify = true, replace = false, resume = false;
+    bool remote = false; ///< all paths are of the engine's machine
 
     QString output() const;   ///< folder/name
     QString unpacked() const; ///< folder/name-hf

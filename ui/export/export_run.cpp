@@ -58,18 +58,20 @@ void ExportRun::start(const ExportRequest& request, qint64 bytes) {
 
 void ExportRun::resume() {
     if (m_state != State::Cancelled && m_state != State::Failed) return;
-    m_request.resume = ExportPlace::of(m_request).partialExists;
+    // Elsewhere the engine looks itself; without anything to go on with it begins.
+    m_request.resume = m_request.remote || ExportPlace::of(m_request).partialExists;
     begin();
 }
 
 void ExportRun::begin() {
     m_state = State::Running;
     m_detached = false;
-    m_partial = m_request.resume ? PartialExport::read(m_request.partial()) : PartialExport{};
+    m_partial = m_request.resume && !m_request.remote ? PartialExport::read(m_request.partial())
+                                                      : PartialExport{};
     m_startBytes = m_partial.writtenBytes;
     m_resumedShare = m_bytes > 0 ? std::clamp(double(m_startBytes) / double(m_bytes), 0.0, 1.0) : 0;
     m_clock.start();
-    m_poll.start();
+    if (!m_request.remote) m_poll.start();
     JobList& jobs = m_workbench.jobs();
     m_job = jobs.begin(tr("Exporting %1").arg(m_request.name), exportKind);
     jobs.setResumable(m_job, [this] { resume(); });
@@ -130,7 +132,8 @@ void ExportRun::jobEnded(int id) {
     m_state = ended && ended->state == Job::State::Done        ? State::Done
               : ended && ended->state == Job::State::Cancelled ? State::Cancelled
                                                                : State::Failed;
-    if (m_state != State::Done) m_partial = PartialExport::read(m_request.partial());
+    if (m_state != State::Done && !m_request.remote)
+        m_partial = PartialExport::read(m_request.partial());
     emit changed();
     emit finished();
 }

@@ -140,6 +140,12 @@ QString pointInWords(const OperatingPoint& point) {
     return text;
 }
 
+QString otherMachineText() {
+    return tr(
+        "The model is on another machine than the engine. Open it there, or choose its engine "
+        "in the preferences.");
+}
+
 QString planName(const Workbench& workbench) {
     const QString preset = workbench.currentPreset();
     if (!preset.isEmpty()) return preset;

@@ -31,6 +31,8 @@ QString pinText(const Pin& pin, const ModelData* model);
 QString budgetText(const Decision& decision);
 /// "4t+0.25%" in words: "4 bits, table, 0.25 % outliers".
 QString pointInWords(const OperatingPoint& point);
+/// Why nothing can be asked of an engine that is on another machine than the model.
+QString otherMachineText();
 /// Name of the present plan: of its preset, or "Balanced, edited", or its bits.
 QString planName(const Workbench& workbench);
 

@@ -121,14 +121,27 @@ std::shared_ptr<const ModelData> ModelData::open(const QString& path) {
     return data;
 }
 
+std::shared_ptr<const ModelData> ModelData::openRemote(const QString& skeleton,
+                                                       const QString& remoteFolder,
+                                                       const QString& machine) {
+    auto data = std::make_shared<ModelData>(*open(skeleton));
+    data->folder = remoteFolder;
+    data->title = titleOf(remoteFolder);
+    data->machine = machine;
+    return data;
+}
+
 std::shared_ptr<const ModelData> ModelData::with(std::shared_ptr<const ModelData> model,
-                                                 std::shared_ptr<const Statistics> statistics) {
+                                                 std::shared_ptr<const Statistics> statistics,
+                                                 const QString& engineFile) {
     if (statistics->recipe().modelFingerprint != model->fingerprint)
         throw Error("the statistics '" + statistics->path().string() + "' are of another model (" +
                         statistics->modelName() + ")",
                     "Analyze this model, or choose its own statistics.");
     auto data = std::make_shared<ModelData>(*model);
     data->source = statistics;
+    data->statisticsFile =
+        engineFile.isEmpty() ? QString::fromStdString(statistics->path().string()) : engineFile;
     data->statistics.clear();
     data->menu = statistics->menu();
     for (LayerEntry& entry : data->entries) {

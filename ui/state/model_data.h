@@ -36,7 +36,12 @@ struct ModelData {
     std::shared_ptr<const Statistics> source;     ///< what `statistics` points into
     std::shared_ptr<const void> owner;            ///< the same in tests, which have no file
     QString title;                                ///< "bitloom-tales-4m"
-    QString folder;
+    /// As the engine names them; on its machine where `remote`, else here.
+    QString folder, statisticsFile;
+    /// EngineCommand::machine of the engine that has it; empty: it is here. Of a model elsewhere
+    /// `checkpoint` is a skeleton and `source` a copy.
+    QString machine;
+    bool remote() const { return !machine.isEmpty(); }
     std::string fingerprint;           ///< of the model
     std::string statisticsFingerprint; ///< empty without statistics
     QString calibratedOn;              ///< "calibration.txt, 753 windows of 256"
@@ -58,9 +63,14 @@ struct ModelData {
 
     /// Reads headers only. Throws Error.
     static std::shared_ptr<const ModelData> open(const QString& path);
-    /// The same model with these statistics. Throws Error where they are of another model.
+    /// A model of another machine, of which `skeleton` is here (PROTOCOL.md `open`).
+    static std::shared_ptr<const ModelData>
+    openRemote(const QString& skeleton, const QString& remoteFolder, const QString& machine);
+    /// The same model with these statistics, which the engine knows as `engineFile` (empty: by
+    /// their own path). Throws Error where they are of another model.
     static std::shared_ptr<const ModelData> with(std::shared_ptr<const ModelData> model,
-                                                 std::shared_ptr<const Statistics> statistics);
+                                                 std::shared_ptr<const Statistics> statistics,
+                                                 const QString& engineFile = {});
     /// Statistics for `model`: beside the model (the sample ships its own), else the newest in the
     /// cache. nullptr if there are none.
     static std::shared_ptr<const Statistics> findStatistics(const ModelData& model,

@@ -56,19 +56,20 @@ const json& listAt(const json& object, const char* key) {
 } // namespace
 
 QByteArray Session::toJson() const {
-    json presets = json::array(), measurements = json::array(), prompts = json::array();
+    json presets = json::array(), measurements = json::array();
     for (const Preset& preset : work.presets)
         presets.push_back(
             {{"name", preset.name.toStdString()}, {"decision", preset.decision.toJson()}});
     for (const Measurement& m : work.measurements)
         measurements.push_back(m.toJson());
-    for (const QString& prompt : chatPrompts)
-        prompts.push_back(prompt.toStdString());
     const json all{
         {"format", formatName},
         {"version", version},
         {"saved", savedAt.toStdString()},
-        {"model", {{"folder", modelFolder.toStdString()}, {"fingerprint", modelFingerprint}}},
+        {"model",
+         {{"folder", modelFolder.toStdString()},
+          {"fingerprint", modelFingerprint},
+          {"engine", machine.toStdString()}}},
         {"statistics",
          {{"file", statisticsFile.toStdString()}, {"fingerprint", statisticsFingerprint}}},
         {"decision", work.decision.toJson()},
@@ -82,7 +83,7 @@ QByteArray Session::toJson() const {
           {"polish", polishSteps}}},
         {"layout", layout.toStdString()},
         {"window_state", windowState.toBase64().toStdString()},
-        {"chat_prompts", prompts},
+        {"chat", chat.toJson()},
         {"file", file.toStdString()},
         {"modified", work.modified}};
     return QByteArray::fromStdString(all.dump(1, ' ', false, json::error_handler_t::replace));
@@ -102,6 +103,8 @@ Session Session::fromJson(const QByteArray& text, const QString& where) {
     const json& model = objectAt(all, "model", place);
     session.modelFolder = textAt(model, "folder");
     session.modelFingerprint = textAt(model, "fingerprint").toStdString();
+    session.machine = textAt(model, "engine");
+    session.work.modelFingerprint = session.modelFingerprint;
     if (const auto statistics = all.find("statistics");
         statistics != all.end() && statistics->is_object()) {
         session.statisticsFile = textAt(*statistics, "file");
@@ -143,9 +146,8 @@ Session Session::fromJson(const QByteArray& text, const QString& where) {
     }
     session.layout = textAt(all, "layout");
     session.windowState = QByteArray::fromBase64(textAt(all, "window_state").toLatin1());
-    for (const json& prompt : listAt(all, "chat_prompts"))
-        if (prompt.is_string())
-            session.chatPrompts.append(QString::fromStdString(prompt.get<std::string>()));
+    if (const auto chat = all.find("chat"); chat != all.end())
+        session.chat = ChatState::fromJson(*chat);
     session.savedAt = textAt(all, "saved");
     session.file = textAt(all, "file");
     if (const auto modified = all.find("modified"); modified != all.end())
@@ -179,8 +181,10 @@ Session Session::of(const Workbench& workbench) {
     if (const auto& model = workbench.model()) {
         session.modelFolder = model->folder;
         session.modelFingerprint = model->fingerprint;
+        session.work.modelFingerprint = model->fingerprint;
+        session.machine = model->machine;
         if (model->source) {
-            session.statisticsFile = QString::fromStdString(model->source->path().string());
+            session.statisticsFile = model->statisticsFile;
             session.statisticsFingerprint = model->statisticsFingerprint;
         }
         if (const int layer = workbench.selectedLayer(); layer >= 0)

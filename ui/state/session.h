@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "ui/state/chat_state.h"
 #include "ui/state/workbench.h"
 
 #include <QByteArray>
@@ -20,6 +21,7 @@ namespace bitloom::ui {
 struct Session {
     static constexpr int version = 2;
 
+    QString machine; ///< command of the engine that has the model; empty: it is here
     QString modelFolder;
     std::string modelFingerprint;
     QString statisticsFile;
@@ -27,11 +29,11 @@ struct Session {
     Workbench::Restored work;
     HeadStorage head = HeadStorage::Keep;
     int descentPasses = 2, polishSteps = 0;
-    QString layout;          ///< "explore", "compare", "chat"
-    QByteArray windowState;  ///< QMainWindow::saveState
-    QStringList chatPrompts; ///< newest last
-    QString file;            ///< where the user saved it; empty: never
-    QString savedAt;         ///< ISO 8601
+    QString layout;         ///< "explore", "compare", "chat"
+    QByteArray windowState; ///< QMainWindow::saveState
+    ChatState chat;
+    QString file;    ///< where the user saved it; empty: never
+    QString savedAt; ///< ISO 8601
 
     QByteArray toJson() const;
     /// Throws Error(where + …) for text that is no session, or one of a later version. Version 1

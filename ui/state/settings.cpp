@@ -4,6 +4,7 @@
 
 #include "core/io/durable.h"
 
+#include <QCryptographicHash>
 #include <QDir>
 #include <QFileInfo>
 #include <QStandardPaths>
@@ -108,14 +109,16 @@ void Settings::setMemoryLimit(qint64 bytes) {
     emit engineChanged();
 }
 
-QString Settings::engineHost() const {
-    return m_settings.value(text("engine/host")).toString();
+QString Settings::engineCommand() const {
+    return m_settings.value(text("engine/command")).toString();
 }
 
-void Settings::setEngineHost(const QString& host) {
-    if (host == engineHost()) return;
-    m_settings.setValue(text("engine/host"), host);
+void Settings::setEngineCommand(const QString& command) {
+    const QString trimmed = command.trimmed();
+    if (trimmed == engineCommand()) return;
+    m_settings.setValue(text("engine/command"), trimmed);
     emit engineChanged();
+    emit recentChanged();
 }
 
 QString Settings::cacheFolder() const {
@@ -140,21 +143,21 @@ void Settings::setAutosaveSeconds(int seconds) {
 }
 
 QStringList Settings::recentModels() const {
-    return m_settings.value(text("models/recent")).toStringList().mid(0, recentCount);
+    return m_settings.value(placeKey(text("models/recent"))).toStringList().mid(0, recentCount);
 }
 
 void Settings::addRecentModel(const QString& folder) {
     QStringList list = recentModels();
     list.removeAll(folder);
     list.prepend(folder);
-    m_settings.setValue(text("models/recent"), list.mid(0, recentCount));
+    m_settings.setValue(placeKey(text("models/recent")), list.mid(0, recentCount));
     emit recentChanged();
 }
 
 void Settings::removeRecentModel(const QString& folder) {
     QStringList list = recentModels();
     list.removeAll(folder);
-    m_settings.setValue(text("models/recent"), list);
+    m_settings.setValue(placeKey(text("models/recent")), list);
     emit recentChanged();
 }
 
@@ -176,6 +179,13 @@ void Settings::setWindowGeometry(const QByteArray& geometry) {
 
 void Settings::clearWindowStates() {
     m_settings.remove(text("window"));
+}
+
+QString Settings::placeKey(const QString& key) const {
+    const QString command = engineCommand();
+    if (command.isEmpty()) return key;
+    const QByteArray hash = QCryptographicHash::hash(command.toUtf8(), QCryptographicHash::Sha256);
+    return key % QLatin1Char('_') % QString::fromLatin1(hash.toHex().left(16));
 }
 
 QVariant Settings::value(const QString& key, const QVariant& otherwise) const {

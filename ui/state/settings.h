@@ -35,15 +35,19 @@ public:
     void setThreads(int threads);
     qint64 memoryLimit() const; ///< bytes; 0 = the engine's own default
     void setMemoryLimit(qint64 bytes);
-    QString engineHost() const; ///< empty: this machine; else what ssh takes ("gpu-box")
-    void setEngineHost(const QString& host);
+    /// Starts the engine: "ssh box bitloom serve". Empty: the program beside this one, here. With a
+    /// command, models, texts and results are those of the engine's machine.
+    QString engineCommand() const;
+    void setEngineCommand(const QString& command);
+    bool engineIsRemote() const { return !engineCommand().isEmpty(); }
     QString cacheFolder() const;                ///< never empty
     void setCacheFolder(const QString& folder); ///< empty: the default
 
     int autosaveSeconds() const; ///< 0 = only on change
     void setAutosaveSeconds(int seconds);
 
-    QStringList recentModels() const; ///< newest first, at most 10, missing ones included
+    /// Newest first, at most 10, missing ones included; every engine command has a list of its own.
+    QStringList recentModels() const;
     void addRecentModel(const QString& folder);
     void removeRecentModel(const QString& folder);
 
@@ -53,6 +57,8 @@ public:
     void setWindowGeometry(const QByteArray& geometry);
     void clearWindowStates();
 
+    /// A key for paths: those of every engine command have one of their own.
+    QString placeKey(const QString& key) const;
     QVariant value(const QString& key, const QVariant& otherwise = {}) const;
     void setValue(const QString& key, const QVariant& value);
 
@@ -62,7 +68,7 @@ public:
 signals:
     void appearanceChanged(); ///< theme, font, motion
     void languageChanged();
-    void engineChanged(); ///< device, threads, memory, host, cache
+    void engineChanged(); ///< device, threads, memory, command, cache
     void autosaveChanged();
     void recentChanged();
 

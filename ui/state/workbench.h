@@ -98,12 +98,14 @@ public:
     /// Never nullptr while hasModel(). Keep a copy of the pointer to go on using it.
     const std::shared_ptr<const ModelData>& model() const { return m_model; }
     /// Opens a folder, a file in one, or org/name of the local Hugging Face cache, with the newest
-    /// statistics. Returns at once; phaseChanged tells the rest. A newer call overtakes.
+    /// statistics; on the engine's machine where the engine is a remote one. Returns at once;
+    /// phaseChanged tells the rest. A newer call overtakes.
     void openModel(const QString& path);
     /// With ready data, at once: for tests.
     void setModel(std::shared_ptr<const ModelData> model);
     void closeModel();
-    /// Statistics of the open model from this file, in the background: a calibration finished, or
+    /// Statistics of the open model from this file of the engine's, in the background: a
+    /// calibration finished, or
     /// (`partial`) made progress. Decisions, presets and undo stay as they are.
     void loadStatistics(const QString& file, bool partial);
     /// What the next model opened (or set) starts with instead of the defaults: a session.
@@ -112,7 +114,8 @@ public:
         std::vector<Preset> presets; ///< the user's own
         std::vector<Measurement> measurements;
         QString lastPreset, statisticsFile, selectedLayer;
-        bool modified = false; ///< since the user saved it
+        bool modified = false;        ///< since the user saved it
+        std::string modelFingerprint; ///< of the session's model; empty: not known
     };
     void restoreNext(Restored restored);
 
@@ -227,6 +230,13 @@ public:
     /// nullptr in tests and before one was set; its state() says how it is.
     EngineClient* engine() const { return m_engine; }
     void setEngine(EngineClient* engine);
+    /// Paths are of another machine than this one.
+    bool engineIsRemote() const;
+    /// The open model is on the machine that the engine runs on; it is not after the engine's
+    /// command was changed. Plans go on, jobs do not.
+    bool engineHasModel() const;
+    /// The open model is on the machine that the settings name.
+    bool engineIsHome() const;
     bool isModified() const { return m_modified; } ///< since the session was saved
     void setModified(bool modified);
 
@@ -259,6 +269,10 @@ private:
     struct Private;
 
     void setPhase(Phase phase, Problem error = {});
+    struct Place; ///< where a model and its statistics are
+    void openAt(const Place& place);
+    void openRemote(const QString& path);
+    void readStatistics(const QString& file, const QString& engineFile, bool partial);
     void install(Opened& opened);
     void applyDecision(const Decision& decision);
     void setPresets(std::vector<Preset> presets, const QString& lastPreset);

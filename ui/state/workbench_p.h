@@ -7,6 +7,7 @@
 #include "ui/state/background.h"
 #include "ui/state/jobs.h"
 #include "ui/state/plan_service.h"
+#include "ui/state/remote_model.h"
 #include "ui/state/settings.h"
 #include "ui/state/workbench.h"
 
@@ -28,6 +29,12 @@ struct Workbench::Opened {
     void prepare(const Decision& decision, const QuantizeOptions& options);
 };
 
+struct Workbench::Place {
+    QString folder;                     ///< here: the model, or the skeleton of one elsewhere
+    QString engineFolder, machine;      ///< of a model elsewhere; empty: it is here
+    QString statistics, statisticsFile; ///< likewise
+};
+
 struct Workbench::Private {
     Private()
         : opening(slow), statistics(slow), pins(quick), settling(quick), curve(slow),
@@ -38,6 +45,8 @@ struct Workbench::Private {
 
     QThreadPool quick, slow;
     JobSlot opening, statistics, pins, settling, curve, summaries;
+    std::unique_ptr<RemoteOpening> remote;
+    bool copyingPartial = false; ///< statistics that are not complete are on their way here
     QTimer settleTimer;
     QElapsedTimer lastBudget;
     int budgetSerial = 0;

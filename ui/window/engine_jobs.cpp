@@ -2,24 +2,15 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/window/engine_jobs.h"
 
-#include "core/base/error.h"
 #include "core/base/log.h"
 #include "ui/engine_client/engine_client.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/state/settings.h"
 
-#include <QJsonDocument>
-
-#include <cmath>
-
 namespace bitloom::ui {
 
 namespace {
-
-QJsonObject objectOf(const nlohmann::json& json) {
-    return QJsonDocument::fromJson(QByteArray::fromStdString(json.dump())).object();
-}
 
 /// What `serve` understands of the settings.
 QStringList engineOptions(const Settings& settings) {
@@ -31,6 +22,18 @@ QStringList engineOptions(const Settings& settings) {
     if (settings.device() != QLatin1String("auto"))
         options << QStringLiteral("--device") << settings.device();
     return options;
+}
+
+/// How the settings want the engine started. A command of the user's says its options itself.
+EngineCommand commandOf(const Settings& settings) {
+    return settings.engineIsRemote() ? EngineCommand::fromText(settings.engineCommand())
+                                     : EngineCommand::local(engineOptions(settings));
+}
+
+void setPatience(EngineClient& engine) {
+    // A connection may ask for a password first, and answers take their way.
+    engine.setHandshakeTimeout(engine.remote() ? 120'000 : 20'000);
+    engine.setCancelTimeout(engine.remote() ? 5'000 : 500);
 }
 
 void toLog(const QString& level, const QString& room, const QString& text) {
@@ -57,7 +60,8 @@ EngineJobs::EngineJobs(Workbench& workbench, QObject* parent)
 }
 
 void EngineJobs::startEngine() {
-    m_engine = new EngineClient(EngineCommand::local(engineOptions(m_workbench.settings())), this);
+    m_engine = new EngineClient(commandOf(m_workbench.settings()), this);
+    setPatience(*m_engine);
     connect(m_engine, &EngineClient::log, this, &toLog);
     connect(m_engine, &EngineClient::partial, this,
             [this](int call, const QString&, const QString&, const QJsonObject& details) {
@@ -86,18 +90,19 @@ void EngineJobs::applySettings() {
     if (!m_engine) return;
     m_settingsWait = m_workbench.jobs().activeCount() > 0;
     if (m_settingsWait) return;
-    m_engine->setCommand(EngineCommand::local(engineOptions(m_workbench.settings())));
+    const EngineCommand command = commandOf(m_workbench.settings());
+    // A remote engine does not take all of the settings.
+    if (command.text() == m_engine->command().text() && command.remote == m_engine->remote())
+        return;
+    m_engine->setCommand(command);
+    setPatience(*m_engine);
     m_engine->restart();
+    m_workbench.setEngine(m_engine); // another machine, perhaps: everyone looks again
 }
 
 bool EngineJobs::canAnalyze() const {
-    return m_workbench.hasModel() && m_workbench.model()->checkpoint && m_engine &&
+    return m_workbench.engineHasModel() && m_workbench.model()->checkpoint && m_engine &&
            !m_workbench.jobs().isActive(QStringLiteral("analyze"));
-}
-
-bool EngineJobs::canMeasure() const {
-    return m_workbench.hasPlan() && m_workbench.model()->source && m_engine &&
-           !m_workbench.applyingPins() && !m_workbench.jobs().isActive(QStringLiteral("measure"));
 }
 
 void EngineJobs::analyze(const QJsonObject& parameters) {
@@ -135,64 +140,6 @@ void EngineJobs::partialArrived(int call, const QJsonObject& details) {
     if (m_lastPartial.isValid() && m_lastPartial.elapsed() < 700) return;
     m_lastPartial.start();
     m_workbench.loadStatistics(details[QLatin1String("path")].toString(), true);
-}
-
-void EngineJobs::measure() {
-    if (!canMeasure()) return;
-    JobList& jobs = m_workbench.jobs();
-    const auto model = m_workbench.model();
-    const QString name = planName(m_workbench);
-    const int job =
-        jobs.begin(tr("Measuring perplexity of %1").arg(name), QStringLiteral("measure"));
-    Measurement measurement;
-    measurement.plan = name;
-    const PlanFigures& figures = m_workbench.figures();
-    measurement.bitsPerWeight = figures.bitsPerWeight;
-    measurement.bytes = figures.size.totalBytes;
-    measurement.distortion = figures.distortion;
-    measurement.planHash = Workbench::planHash(m_workbench.plan().allocation());
-    const double predictedDelta = figures.prediction.deltaNll;
-
-    QJsonObject params{
-        {QStringLiteral("model"), model->folder},
-        {QStringLiteral("statistics"), QString::fromStdString(model->source->path().string())},
-        {QStringLiteral("plan"), objectOf(m_workbench.exportablePlan().toJson())},
-        {QStringLiteral("mode"), QStringLiteral("full")},
-        {QStringLiteral("head"), m_workbench.options().head == HeadStorage::Rows8 ? 8 : 16},
-        {QStringLiteral("passes"), m_workbench.options().descentPasses},
-        {QStringLiteral("polish"), m_workbench.options().polishSteps}};
-    jobs.setResumable(job, [this] { measure(); });
-    jobs.call(job, QStringLiteral("try"), params, 0, 0.7, [=, this](const EngineResult& tried) {
-        const QJsonObject evaluate{
-            {QStringLiteral("model"), tried.value[QLatin1String("model")].toString()},
-            {QStringLiteral("against"), model->folder}};
-        m_workbench.jobs().call(
-            job, QStringLiteral("evaluate"), evaluate, 0.7, 1,
-            [=, this](const EngineResult& result) {
-                const QJsonObject& v = result.value;
-                Measurement m = measurement;
-                m.text = v[QLatin1String("text")].toString();
-                m.text = m.text.section(QLatin1Char('/'), -1);
-                m.textHash = v[QLatin1String("text_hash")].toString().toStdString();
-                m.protocol = v[QLatin1String("protocol")].toString();
-                m.nll = v[QLatin1String("nll")].toDouble();
-                m.standardError = v[QLatin1String("stderr")].toDouble();
-                m.fp16Nll = v[QLatin1String("reference_nll")].toDouble();
-                m.deltaStandardError = v[QLatin1String("delta_stderr")].toDouble();
-                m.predictedNll = m.fp16Nll + predictedDelta;
-                m.klMean = v[QLatin1String("kl_mean")].toDouble();
-                m.klP99 = v[QLatin1String("kl_p99")].toDouble();
-                m.topAgreement = v[QLatin1String("top1_agreement")].toDouble();
-                m.tokens = qint64(v[QLatin1String("tokens")].toDouble());
-                m.when = QDateTime::currentDateTime().toString(Qt::ISODate);
-                m_workbench.jobs().finish(
-                    job, tr("perplexity %1 on %2, predicted %3")
-                             .arg(perplexityText(m.nll), m.text, perplexityText(m.predictedNll)));
-                // The user may have opened another model meanwhile.
-                if (m_workbench.model() && m_workbench.model()->fingerprint == model->fingerprint)
-                    m_workbench.addMeasurement(m);
-            });
-    });
 }
 
 } // namespace bitloom::ui

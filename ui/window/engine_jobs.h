@@ -9,7 +9,7 @@
 
 namespace bitloom::ui {
 
-/// The jobs that the main window starts: analyze and measure. Also keeps the engine as the settings
+/// The analysis that the main window starts. Also keeps the engine as the settings
 /// want it: a changed setting restarts it once no job runs.
 class EngineJobs : public QObject {
     Q_OBJECT
@@ -22,10 +22,7 @@ public:
 
     /// `parameters` of the engine's calibrate, without the model.
     void analyze(const QJsonObject& parameters = {});
-    /// Carries the present plan out in memory and measures it against FP16.
-    void measure();
     bool canAnalyze() const;
-    bool canMeasure() const;
 
 private:
     void applySettings();

@@ -15,6 +15,7 @@
 #include "ui/state/settings.h"
 #include "ui/theme/icons.h"
 #include "ui/window/budget_bar.h"
+#include "ui/window/engine_banner.h"
 #include "ui/window/engine_jobs.h"
 #include "ui/window/explore_page.h"
 #include "ui/window/status_line.h"
@@ -24,6 +25,7 @@
 #include <QDockWidget>
 #include <QEvent>
 #include <QStackedWidget>
+#include <QVBoxLayout>
 
 namespace bitloom::ui {
 
@@ -45,7 +47,13 @@ MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWid
     m_explore = new ExplorePage(workbench);
     m_pages->addWidget(m_welcome);
     m_pages->addWidget(m_explore);
-    setCentralWidget(m_pages);
+    auto* centre = new QWidget;
+    auto* column = new QVBoxLayout(centre);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    column->addWidget(new EngineBanner(workbench));
+    column->addWidget(m_pages, 1);
+    setCentralWidget(centre);
 
     makeMenus();
     makeToolBar();
@@ -73,8 +81,11 @@ MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWid
         dock(QStringLiteral("log"))->raise();
     });
     connect(&workbench, &Workbench::phaseChanged, this, [this] {
-        if (m_workbench.hasModel() && m_workbench.phase() != Workbench::Phase::Opening)
+        const auto phase = m_workbench.phase();
+        if (m_workbench.hasModel() && phase != Workbench::Phase::Opening &&
+            phase != Workbench::Phase::Failed && m_workbench.engineIsHome())
             m_workbench.settings().addRecentModel(m_workbench.model()->folder);
+        if (m_opening && phase != Workbench::Phase::Opening) sessionOpened();
         updatePage();
         updateActions();
         updateTitle();
@@ -99,6 +110,7 @@ MainWindow::~MainWindow() {
     // Nothing may reach the window's own slots while its parts go.
     m_workbench.disconnect(this);
     m_workbench.jobs().disconnect(this);
+    if (m_autosave) m_autosave->setCompletion({});
     // Pages and panels first: whatever else belongs to the window, they may still be reading it.
     delete takeCentralWidget();
     for (QDockWidget* dock : std::as_const(m_docks))

@@ -9,6 +9,7 @@
 #include <QStringList>
 
 #include <functional>
+#include <memory>
 
 class QActionGroup;
 class QComboBox;
@@ -67,16 +68,23 @@ public:
     void resetLayout();
     /// What Export… does; until it is set the action is not shown.
     void setExport(std::function<void()> run);
+    /// What Measure (of the present plan) and Measure again do, and whether they can.
+    struct Measuring {
+        std::function<void()> plan, again;
+        std::function<bool()> possible, repeatable;
+    };
+    void setMeasuring(Measuring measuring);
+    /// What the rooms keep in a session file, and take from one once its model is there.
+    void setSessionParts(std::function<void(Session&)> keep,
+                         std::function<void(const Session&)> take);
 
     void openModel(const QString& path);
     void openSample();
-    /// Asks for the folder where it moved.
+    /// Asks for the folder where it moved, and for the engine where that is another one.
     void openSession(const QString& path);
     /// The same for a copy that the program kept by itself: the session goes on to be saved where
     /// the user saved it. `ask` false: where the model is gone this is said and nothing is opened.
     bool restoreSession(const QString& path, bool ask);
-    /// For the session file.
-    void rememberPrompt(const QString& prompt);
     bool saveSession(const QString& path);
     void setAutosave(Autosave* autosave);
     /// Starts `bitloom serve`. Without, nothing can be analyzed or measured.
@@ -95,9 +103,6 @@ public:
     QDockWidget* dock(const QString& id) const { return m_docks.value(id); }
     EngineJobs* engineJobs() const { return m_engineJobs; }
     QDialog* makeDialog(const QString& id); ///< "pin", "analyze", …: for screenshots and tests
-
-signals:
-    void promptsRestored(const QStringList& prompts); ///< newest last, not empty
 
 protected:
     void closeEvent(QCloseEvent* event) override;
@@ -126,6 +131,7 @@ private:
     PlotView* plotInFocus() const;
     void togglePlotTable();
     // main_window_files.cpp
+    QString sampleFolder() const; ///< on the engine's machine
     void chooseModel();
     void chooseSession();
     void saveSessionAs();
@@ -134,6 +140,9 @@ private:
     bool confirmClose();
     bool loadSession(const QString& path, Session& session);
     bool openSession(const Session& session, bool ask);
+    bool takeEngineOf(const Session& session, bool ask);
+    bool locateModel(bool ask);
+    void sessionOpened();
     void completeSession(Session& session) const;
     void showError(const QString& what, const QString& hint);
     // main_window_plans.cpp
@@ -174,8 +183,12 @@ private:
     QStringList m_dockOrder;
     std::vector<ViewLayout> m_layouts;
     QString m_layout, m_sessionFile;
-    QStringList m_prompts; ///< sent in this session, newest last
     std::function<void()> m_export;
+    Measuring m_measuring;
+    std::function<void(Session&)> m_keepParts;
+    std::function<void(const Session&)> m_takeParts;
+    std::unique_ptr<Session> m_opening; ///< a session whose model is on its way
+    bool m_openingAsks = true;          ///< the user may be asked about it
     bool m_docksShown = false;
 
     /// Of saved docks; raised when they change so that old states no longer fit.

@@ -192,9 +192,9 @@ void MainWindow::makeMenus() {
 
     QMenu* run = menuBar()->addMenu(tr("&Run"));
     addAction(run, id("measure"), tr("&Measure"), "measure", key(Qt::CTRL | Qt::Key_M),
-              [this] { m_engineJobs->measure(); });
+              [this] { m_measuring.plan(); });
     addAction(run, id("measureAgain"), tr("Measure a&gain"), "", key(Qt::Key_F5),
-              [this] { m_engineJobs->measure(); });
+              [this] { m_measuring.again(); });
     addAction(run, id("stop"), tr("&Stop"), "stop", key(Qt::Key_Escape), [this] { stopNearest(); });
     run->addSeparator();
     addAction(run, id("restartEngine"), tr("&Restart engine"), "resume", {},
@@ -311,7 +311,7 @@ void MainWindow::fillRecentMenu() {
     m_recentMenu->clear();
     const QStringList recent = m_workbench.settings().recentModels();
     for (const QString& folder : recent) {
-        const bool there = QFileInfo::exists(folder);
+        const bool there = m_workbench.engineIsRemote() || QFileInfo::exists(folder);
         QAction* open =
             m_recentMenu->addAction(there ? folder : tr("Remove %1 (missing)").arg(folder));
         connect(open, &QAction::triggered, this, [this, folder, there] {
@@ -343,7 +343,7 @@ void MainWindow::updateActions() {
         if (QAction* found = action(QString::fromLatin1(id))) found->setEnabled(on);
     };
     const bool model = m_workbench.hasModel(), plan = m_workbench.hasPlan();
-    enable("sample", !m_places.sampleFolder.isEmpty());
+    enable("sample", !sampleFolder().isEmpty());
     enable("saveSession", model);
     enable("saveSessionAs", model);
     enable("export", plan);
@@ -365,8 +365,8 @@ void MainWindow::updateActions() {
         own = own || (preset.name == current && !preset.builtIn);
     enable("renamePreset", own);
     enable("deletePreset", own);
-    enable("measure", m_engineJobs->canMeasure());
-    enable("measureAgain", m_engineJobs->canMeasure() && !m_workbench.measurements().empty());
+    enable("measure", m_measuring.possible && m_measuring.possible());
+    enable("measureAgain", m_measuring.repeatable && m_measuring.repeatable());
     enable("stop", m_workbench.jobs().activeCount() > 0 ||
                        m_workbench.phase() == Workbench::Phase::Opening);
     enable("restartEngine", m_workbench.engine() != nullptr);

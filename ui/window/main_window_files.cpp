@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "ui/dialogs/place_dialog.h"
 #include "ui/engine_client/engine_client.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
@@ -48,25 +49,30 @@ void MainWindow::showError(const QString& what, const QString& hint) {
     box.exec();
 }
 
+QString MainWindow::sampleFolder() const {
+    return m_workbench.engineIsRemote()
+               ? m_workbench.engine()->hello()[QLatin1String("sample")].toString()
+               : m_places.sampleFolder;
+}
+
 void MainWindow::chooseModel() {
-    const QString start =
-        m_workbench.settings().value(QStringLiteral("models/last_folder")).toString();
-    const QString folder =
-        QFileDialog::getExistingDirectory(this, tr("Open a model folder"), start);
-    if (folder.isEmpty()) return;
-    m_workbench.settings().setValue(QStringLiteral("models/last_folder"),
-                                    QFileInfo(folder).absolutePath());
-    openModel(folder);
+    Settings& settings = m_workbench.settings();
+    const QString key = settings.placeKey(QStringLiteral("models/last_folder"));
+    choosePlace(this, m_workbench, PlaceDialog::What::Model, tr("Open a model folder"),
+                settings.value(key).toString(), [this, key](const QString& folder) {
+                    m_workbench.settings().setValue(key, QFileInfo(folder).absolutePath());
+                    openModel(folder);
+                });
 }
 
 void MainWindow::openModel(const QString& path) {
     m_sessionFile.clear();
-    m_prompts.clear();
+    m_opening.reset();
     m_workbench.openModel(path);
 }
 
 void MainWindow::openSample() {
-    if (!m_places.sampleFolder.isEmpty()) openModel(m_places.sampleFolder);
+    if (!sampleFolder().isEmpty()) openModel(sampleFolder());
 }
 
 void MainWindow::chooseSession() {
@@ -103,26 +109,18 @@ bool MainWindow::loadSession(const QString& path, Session& session) {
 }
 
 bool MainWindow::openSession(const Session& session, bool ask) {
-    QString folder = session.modelFolder;
-    if (!QFileInfo::exists(folder) && !ask) {
-        m_status->say(tr("The model of this session is no longer at '%1'.").arg(folder));
-        return false;
-    }
-    if (!QFileInfo::exists(folder)) {
-        QMessageBox box(QMessageBox::Question, tr("Locate the model"),
-                        tr("The model of this session is no longer at '%1'.").arg(folder),
-                        QMessageBox::Cancel, this);
-        QPushButton* locate = box.addButton(tr("Locate…"), QMessageBox::AcceptRole);
-        box.exec();
-        if (box.clickedButton() != locate) return false;
-        folder = QFileDialog::getExistingDirectory(this, tr("Locate the model"));
-        if (folder.isEmpty()) return false;
-    }
+    if (!takeEngineOf(session, ask)) return false;
+    m_opening = std::make_unique<Session>(session);
+    m_openingAsks = ask;
     m_workbench.setOptions(session.head, session.descentPasses, session.polishSteps);
-    m_workbench.restoreNext(session.work);
-    openModel(folder);
     m_sessionFile = session.file;
-    m_prompts = session.chatPrompts;
+    // Whether it is still there on another machine, only its engine can tell.
+    if (session.machine.isEmpty() && !QFileInfo::exists(session.modelFolder)) {
+        if (!locateModel(ask)) return false;
+    } else {
+        m_workbench.restoreNext(session.work);
+        m_workbench.openModel(session.modelFolder);
+    }
     if (layoutOf(session.layout)) {
         // The docks as the session had them, not as another one left them.
         rememberLayout();
@@ -132,23 +130,90 @@ bool MainWindow::openSession(const Session& session, bool ask) {
         m_docksShown = false;
         updatePage();
     }
-    if (!m_prompts.isEmpty()) emit promptsRestored(m_prompts);
     return true;
 }
 
-void MainWindow::rememberPrompt(const QString& prompt) {
-    constexpr qsizetype kept = 100;
-    m_prompts.removeAll(prompt);
-    m_prompts.append(prompt);
-    if (m_prompts.size() > kept) m_prompts.removeFirst();
-    m_workbench.setModified(true);
+/// Only the engine that has the session's model can open it; false where the user thinks better.
+bool MainWindow::takeEngineOf(const Session& session, bool ask) {
+    Settings& settings = m_workbench.settings();
+    if (!m_workbench.engine() || session.machine == settings.engineCommand()) return true;
+    if (!ask) {
+        m_status->say(tr("The model of this session is on another machine."));
+        return false;
+    }
+    if (m_workbench.jobs().activeCount() > 0) {
+        m_status->say(tr("A job is running. Open the session when it is done."));
+        return false;
+    }
+    QMessageBox box(QMessageBox::Question, tr("Open a session"),
+                    session.machine.isEmpty()
+                        ? tr("The model of this session is on this machine, but the engine runs on "
+                             "another one.")
+                        : tr("The model of this session is on another machine."),
+                    QMessageBox::Cancel, this);
+    box.setInformativeText(session.machine.isEmpty()
+                               ? tr("The engine here will be used from now on.")
+                               : tr("The engine will be started with: %1").arg(session.machine));
+    QPushButton* start = box.addButton(tr("Start that engine"), QMessageBox::AcceptRole);
+    start->setObjectName(QStringLiteral("sessionEngine"));
+    box.exec();
+    if (box.clickedButton() != start) return false;
+    settings.setEngineCommand(session.machine);
+    return true;
+}
+
+/// The model of m_opening is not where it was. False where nothing will be opened.
+bool MainWindow::locateModel(bool ask) {
+    const QString says =
+        tr("The model of this session is no longer at '%1'.").arg(m_opening->modelFolder);
+    QPushButton* locate = nullptr;
+    QMessageBox box(QMessageBox::Question, tr("Locate the model"), says, QMessageBox::Cancel, this);
+    if (ask) {
+        locate = box.addButton(tr("Locate…"), QMessageBox::AcceptRole);
+        box.exec();
+    } else {
+        m_status->say(says);
+    }
+    if (!locate || box.clickedButton() != locate) {
+        m_opening.reset();
+        m_sessionFile.clear();
+        return false;
+    }
+    choosePlace(this, m_workbench, PlaceDialog::What::Model, tr("Locate the model"), {},
+                [this](const QString& folder) {
+                    if (!m_opening) return; // another model was opened meanwhile
+                    m_workbench.restoreNext(m_opening->work);
+                    m_workbench.openModel(folder);
+                });
+    return m_workbench.phase() == Workbench::Phase::Opening || m_workbench.engineIsRemote();
+}
+
+/// The model of m_opening is there, or could not be opened.
+void MainWindow::sessionOpened() {
+    if (m_workbench.phase() == Workbench::Phase::Failed) {
+        const EngineClient* engine = m_workbench.engine();
+        if (m_workbench.engineIsRemote() && engine->state() == EngineClient::State::Ready)
+            QMetaObject::invokeMethod(
+                this,
+                [this] {
+                    if (m_opening) locateModel(m_openingAsks);
+                },
+                Qt::QueuedConnection);
+        else
+            m_opening.reset();
+        return;
+    }
+    const std::unique_ptr<Session> session = std::move(m_opening);
+    if (!m_workbench.hasModel()) return;
+    if (m_takeParts) m_takeParts(*session);
+    m_workbench.setModified(session->work.modified);
 }
 
 void MainWindow::completeSession(Session& session) const {
     session.layout = m_layout;
     if (m_docksShown) session.windowState = saveState(stateVersion);
-    session.chatPrompts = m_prompts;
     session.file = m_sessionFile;
+    if (m_keepParts) m_keepParts(session);
 }
 
 bool MainWindow::saveSession(const QString& path) {
@@ -219,9 +284,7 @@ void MainWindow::copyCommand() {
     }
     for (const Pin& pin : decision.activePins())
         line += QStringLiteral(" --pin ") % quoted(QString::fromStdString(pin.text()));
-    if (model.source)
-        line += QStringLiteral(" --stats ") %
-                quoted(QString::fromStdString(model.source->path().string()));
+    if (model.source) line += QStringLiteral(" --stats ") % quoted(model.statisticsFile);
     if (decision.uniformBits) {
         // The command line has no uniform budget: the plan itself says it all.
         m_status->say(tr("A uniform plan has no command. Save it as a plan file instead."));

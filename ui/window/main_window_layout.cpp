@@ -61,7 +61,8 @@ void MainWindow::makePanels() {
     connect(m_layers, &LayersPanel::whyRequested, this, &MainWindow::why);
     connect(m_plan, &PlanPanel::pinRequested, this,
             [this] { pinSelection(m_layers->selectedLayers()); });
-    connect(m_pareto, &ParetoPanel::measureRequested, this, [this] { m_engineJobs->measure(); });
+    connect(m_pareto, &ParetoPanel::measureRequested, action(QStringLiteral("measure")),
+            &QAction::trigger);
     connect(m_pareto, &ParetoPanel::renameRequested, this, &MainWindow::renamePreset);
     connect(m_pareto, &ParetoPanel::deleteRequested, this, &MainWindow::deletePreset);
     connect(m_pareto, &ParetoPanel::exportRequested, this, &MainWindow::savePlanFile);
@@ -262,6 +263,17 @@ PlotView* MainWindow::plotInFocus() const {
 void MainWindow::togglePlotTable() {
     PlotView* view = plotInFocus();
     view->setTableShown(!view->isTableShown());
+}
+
+void MainWindow::setSessionParts(std::function<void(Session&)> keep,
+                                 std::function<void(const Session&)> take) {
+    m_keepParts = std::move(keep);
+    m_takeParts = std::move(take);
+}
+
+void MainWindow::setMeasuring(Measuring measuring) {
+    m_measuring = std::move(measuring);
+    updateActions();
 }
 
 void MainWindow::setExport(std::function<void()> run) {

@@ -71,7 +71,8 @@ StatusLine::StatusLine(Workbench& workbench, LogBuffer& log, QWidget* parent)
     connect(&workbench, &Workbench::phaseChanged, this, &StatusLine::updateJob);
     connect(&workbench, &Workbench::engineChanged, this, [this] {
         if (EngineClient* engine = m_workbench.engine())
-            connect(engine, &EngineClient::stateChanged, this, &StatusLine::updateEngine);
+            connect(engine, &EngineClient::stateChanged, this, &StatusLine::updateEngine,
+                    Qt::UniqueConnection);
         updateEngine();
     });
     connect(&workbench.jobs(), &JobList::activeChanged, this, &StatusLine::updateJob);

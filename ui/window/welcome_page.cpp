@@ -310,7 +310,7 @@ void WelcomePage::fillRecent() {
     int row = 0;
     for (const QString& folder : recent) {
         if (row == 6) break;
-        const bool there = QFileInfo::exists(folder);
+        const bool there = m_workbench.settings().engineIsRemote() || QFileInfo::exists(folder);
         const QString title = QFileInfo(folder).fileName();
         auto* name = new ElidedLabel;
         name->setFullText(title);

@@ -244,6 +244,51 @@ private slots:
         QVERIFY(rect.top() >= 0 && rect.bottom() <= view.viewport()->height());
     }
 
+    void promptsAndSamplingComeBack() {
+        m_bench->startEngine({QStringLiteral("tokens=3")});
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        page.show();
+        auto* box = page.findChild<QPlainTextEdit*>(QStringLiteral("chatPrompt"));
+        QSignalSpy edited(&page, &ChatPage::stateEdited);
+        for (const char* text : {"first", "second", "first"}) {
+            page.setPrompt(QString::fromLatin1(text));
+            page.send();
+            QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
+        }
+        QVERIFY(edited.size() >= 3);
+        // Every text once, the newest last; Ctrl+Up goes back, Ctrl+Down forth to an empty box.
+        const auto key = [&](Qt::Key code) {
+            QTest::keyClick(box, code, Qt::ControlModifier);
+            return box->toPlainText();
+        };
+        QCOMPARE(key(Qt::Key_Up), QStringLiteral("first"));
+        QCOMPARE(key(Qt::Key_Up), QStringLiteral("second"));
+        QCOMPARE(key(Qt::Key_Up), QStringLiteral("second"));
+        QCOMPARE(key(Qt::Key_Down), QStringLiteral("first"));
+        QCOMPARE(key(Qt::Key_Down), QString());
+        ChatOptions options;
+        options.temperature = 0.7;
+        options.topK = 40;
+        options.seed = (qint64(1) << 53) - 1;
+        options.together = false;
+        page.session().setOptions(options);
+        page.session().setSide(0, {Subject::Kind::Preset, QStringLiteral("Small")});
+        page.session().setComparing(false);
+        const ChatState state = page.state();
+        QCOMPARE(ChatState::fromJson(nlohmann::json::parse(state.toJson().dump())), state);
+        ChatPage again(m_bench->workbench, models);
+        again.setState(state);
+        QCOMPARE(again.state(), state);
+        QCOMPARE(again.prompt(), QStringLiteral("first")); // lies ready
+        // What makes no sense is as in a new chat.
+        const ChatState odd = ChatState::fromJson(nlohmann::json::parse(
+            R"({"prompts": [1, "a"], "left": 7, "sampling": {"temperature": "hot", "top_k": -5,
+                "max_tokens": 1e300, "seed": 2.5, "score": "yes"}})"));
+        QCOMPARE(odd.prompts, QStringList{QStringLiteral("a")});
+        QCOMPARE(odd.options, ChatOptions{});
+    }
+
     void answersAndDivergence() {
         m_bench->startEngine({QStringLiteral("tokens=14"), QStringLiteral("differ=6")});
         SubjectModels models(m_bench->workbench);
