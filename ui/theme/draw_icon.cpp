@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: GPL-3.0-or-later
 // SPDX-FileCopyrightText: The Bitloom authors
 //
 //     draw_icon FILE.svg SIZE FILE.png
