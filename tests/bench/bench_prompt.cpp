@@ -63,11 +63,14 @@ ColumnWeights randomLayer(int64_t rows, int64_t cols, int bits, double outliers)
         entry = int8_t(random() % 127);
     for (uint16_t& scale : w.scale)
         scale = 0x2000; // 2^-7
-    for (size_t k = 0; k < w.outlierRow.size(); ++k)
-        for (size_t i = 0; i < w.outlierRow[k].size(); ++i) {
-            w.outlierRow[k][i] = uint32_t(i * uint64_t(rows) / w.outlierRow[k].size());
-            w.outlierVal[k][i] = 0x3c00;
-        }
+    // Spread over the rows, in other places in every column.
+    for (std::vector<uint32_t>& column : w.outlierRow) {
+        const uint64_t step = uint64_t(rows) / std::max<size_t>(column.size(), 1);
+        for (size_t i = 0; i < column.size(); ++i)
+            column[i] = uint32_t(i * step + random() % step);
+    }
+    for (std::vector<uint16_t>& column : w.outlierVal)
+        std::fill(column.begin(), column.end(), uint16_t(0x3c00)); // 1
     return w;
 }
 
