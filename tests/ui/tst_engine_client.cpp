@@ -515,8 +515,8 @@ private slots:
     void commands() {
         const EngineCommand ssh = EngineCommand::fromText(
             QStringLiteral("ssh -o 'ServerAliveInterval 15' box bitloom serve"));
-        QCOMPARE(ssh.program, QStringLiteral("ssh"));
-        QCOMPARE(ssh.arguments.value(1), QStringLiteral("ServerAliveInterval 15"));
+        QCOMPARE(ssh.arguments, (QStringList{QStringLiteral("-c"), ssh.text()}));
+        QCOMPARE(ssh.text(), QStringLiteral("ssh -o 'ServerAliveInterval 15' box bitloom serve"));
         QVERIFY(ssh.remote);
         const EngineCommand local =
             EngineCommand::local({QStringLiteral("--threads"), QStringLiteral("4")});

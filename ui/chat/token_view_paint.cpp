@@ -11,6 +11,7 @@
 #include <QPainter>
 #include <QScrollBar>
 #include <QTextBlock>
+#include <QTextFrame>
 #include <QTextLayout>
 
 #include <algorithm>
@@ -156,7 +157,8 @@ void TokenView::paintEvent(QPaintEvent* event) {
         const double top = m_history.isEmpty()
                                ? 8
                                : document()->size().height() - verticalScrollBar()->value() - 24;
-        painter.drawText(QRectF(sideMargin, top, viewport()->width() - 2 * sideMargin, 80),
+        const double side = document()->rootFrame()->frameFormat().leftMargin();
+        painter.drawText(QRectF(side, top, viewport()->width() - 2 * side, 80),
                          Qt::AlignLeft | Qt::AlignTop | Qt::TextWordWrap, m_placeholder);
     }
 }

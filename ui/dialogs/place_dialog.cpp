@@ -69,6 +69,10 @@ PlaceDialog::PlaceDialog(EngineClient* engine, What what, const QString& title,
     QPushButton* main = addButtons(what == What::Model ? tr("Open") : tr("Choose"));
     main->setObjectName(QStringLiteral("placeMain"));
     connect(m_up, &QToolButton::clicked, this, [this] { go(m_parent); });
+    // Whether or not this folder could be chosen.
+    connect(m_path, &QLineEdit::returnPressed, this, [this] {
+        if (m_path->text().trimmed() != m_folder) go(m_path->text().trimmed());
+    });
     connect(m_list, &QTreeWidget::itemSelectionChanged, this, &PlaceDialog::check);
     connect(m_list, &QTreeWidget::itemActivated, this, [this](QTreeWidgetItem* item) {
         const bool model = !item->data(0, ModelRole).toString().isEmpty();

@@ -67,8 +67,8 @@ EngineCommand EngineCommand::local(const QStringList& extra) {
 
 EngineCommand EngineCommand::fromText(const QString& text) {
     EngineCommand command;
-    command.arguments = QProcess::splitCommand(text);
-    command.program = command.arguments.isEmpty() ? QString() : command.arguments.takeFirst();
+    command.program = QStringLiteral("/bin/sh"); // with all of its quotes and pipes
+    command.arguments = QStringList{QStringLiteral("-c"), text};
     command.remote = true;
     command.written = text;
     return command;

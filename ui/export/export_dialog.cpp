@@ -99,7 +99,9 @@ void ExportDialog::makeForm() {
     m_name->setAccessibleName(tr("Name of the export"));
     m_form->addRow(buddy(tr("&Name"), m_name), m_name);
     const QString last = m_workbench.settings().value(m_folderKey).toString();
-    m_folder = new QLineEdit(last.isEmpty() ? homeFolder() % QStringLiteral("/models") : last);
+    const QString first =
+        elsewhere() ? homeFolder() : QString(homeFolder() % QStringLiteral("/models"));
+    m_folder = new QLineEdit(last.isEmpty() ? first : last);
     m_folder->setObjectName(QStringLiteral("exportFolder"));
     m_folder->setAccessibleName(tr("Folder that the export goes into"));
     m_choose = new QPushButton(tr("Choose…"));

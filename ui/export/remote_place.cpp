@@ -32,7 +32,7 @@ ExportPlace RemotePlace::of(const ExportRequest& request) {
         place.exists = place.writable = true; // nothing against it yet
         return place;
     }
-    place.exists = !m_listing.isEmpty();
+    place.exists = m_there;        // engines make the export's own folder, not those above it
     place.writable = place.exists; // the engine says so when it begins, before any work
     const QJsonValue free = m_listing[QLatin1String("free_bytes")];
     if (free.isDouble()) place.freeBytes = qint64(free.toDouble());

@@ -119,6 +119,7 @@ private slots:
         qInfo("the other machine by: %s", probe.readAll().trimmed().constData());
         QVERIFY(copyFolder(sample, hidden(QStringLiteral("/models/tales"))));
         QVERIFY(QDir().mkpath(hidden(QStringLiteral("/home"))));
+        QVERIFY(QDir().mkpath(hidden(QStringLiteral("/out/new"))));
         m_command =
             (QStringList{script, m_root.path(), m_place.path(),
                          QStringLiteral(BITLOOM_BINARY_DIR "/bin/bitloom"), QStringLiteral("serve"),
@@ -223,9 +224,12 @@ private slots:
         workbench.setOptions(HeadStorage::Keep, 0, 0);
         QVERIFY(studio.f.settle());
 
-        // A folder that is not there yet, on a disk of which only the engine knows.
+        // A folder on a disk of which only the engine knows.
         auto* dialog = qobject_cast<ExportDialog*>(studio.rooms->openExport());
         QVERIFY(dialog);
+        dialog->findChild<QLineEdit*>(QStringLiteral("exportFolder"))
+            ->setText(there(QStringLiteral("/none")));
+        QTRY_VERIFY_WITH_TIMEOUT(dialog->problem().contains(QStringLiteral("/none")), patience);
         dialog->findChild<QLineEdit*>(QStringLiteral("exportFolder"))
             ->setText(there(QStringLiteral("/out/new")));
         dialog->findChild<QLineEdit*>(QStringLiteral("exportName"))
