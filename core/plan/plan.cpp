@@ -93,7 +93,8 @@ Budget budgetFrom(const Reader& reader) {
     const auto* found = std::find_if(std::begin(budgetKinds), std::end(budgetKinds),
                                      [&](const auto& k) { return kind == k.name; });
     if (found == std::end(budgetKinds))
-        reader.fail(fmt::format("\"kind\" is \"{}\"; known are bits, size, perplexity, speed", kind));
+        reader.fail(
+            fmt::format("\"kind\" is \"{}\"; known are bits, size, perplexity, speed", kind));
     budget.kind = found->kind;
     budget.value = reader.number("value");
     return budget;
