@@ -22,7 +22,6 @@ namespace {
 
 constexpr double lineRatio = 2.0; // a line of 30 px for a text of 15 px leaves room for the marks
 constexpr double textRatio = 15.0 / 13;
-constexpr double sideMargin = 24;
 
 /// Qt's documents have no carriage return, and break a line at either sign of a pair.
 QString documentText(QString text) {

@@ -62,6 +62,8 @@ protected:
     void dragEnterEvent(QDragEnterEvent* event) override { event->ignore(); }
 
 private:
+    static constexpr double sideMargin = 24; ///< left and right of the text
+
     struct Token {
         int start = 0, end = 0; ///< in the document
     };
