@@ -6,9 +6,11 @@
 #include "core/base/error.h"
 #include "core/io/durable.h"
 #include "core/model/checkpoint.h"
+#include "core/model/local_cache.h"
 
 #include <algorithm>
 #include <cstdlib>
+#include <string_view>
 
 namespace bitloom {
 
@@ -73,6 +75,23 @@ fs::path snapshotOf(const fs::path& repository, const std::string& model) {
 }
 
 } // namespace
+
+std::vector<std::string> cachedModels() {
+    static constexpr std::string_view prefix = "models--";
+    std::vector<std::string> names;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(hubCache(), ignored)) {
+        std::string name = entry.path().filename().string();
+        if (!name.starts_with(prefix) || !entry.is_directory(ignored)) continue;
+        name.erase(0, prefix.size());
+        // Only the first pair stands for the slash; a name may have further ones.
+        if (const size_t pair = name.find("--"); pair != std::string::npos)
+            name.replace(pair, 2, "/");
+        if (isRepositoryName(name)) names.push_back(name);
+    }
+    std::ranges::sort(names);
+    return names;
+}
 
 fs::path resolveModelFolder(const std::string& model) {
     if (model.empty()) throw Error(ErrorCode::Usage, "no model was named");

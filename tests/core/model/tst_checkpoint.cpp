@@ -3,6 +3,7 @@
 #include "core/base/error.h"
 #include "core/io/durable.h"
 #include "core/model/checkpoint.h"
+#include "core/model/local_cache.h"
 #include "kernels/half.h"
 
 #include <QTemporaryDir>
@@ -320,6 +321,11 @@ private slots:
         QVERIFY(contains(errorOf("some/model"), "several snapshots")); // not followed
         writeFileAtomically(repository / "refs" / "main", "abc123");
         QCOMPARE(errorOf("some/model"), std::string("opened"));
+        fs::create_directories(hub / "models--an--other--name");
+        fs::create_directories(hub / "models--alone");
+        fs::create_directories(hub / "datasets--some--text");
+        QCOMPARE(cachedModels(),
+                 (std::vector<std::string>{"alone", "an/other--name", "some/model"}));
         fs::remove(repository / "blobs" / "2"); // the link leads nowhere
         QVERIFY(
             contains(errorOf("some/model"), "lacks 1 of the 1 weight files: 'model.safetensors'"));
