@@ -142,10 +142,6 @@
         <translation>8 888 888 888 Bytes, genau</translation>
     </message>
     <message>
-        <source>All stored bits of the quantized layers — codes, tables, scales, zero points, outliers, class lists — divided by their weights.</source>
-        <translation>Alle gespeicherten Bits der quantisierten Schichten (Codes, Tabellen, Skalen, Nullpunkte, Ausreißer, Klassenlisten), geteilt durch ihre Gewichte.</translation>
-    </message>
-    <message>
         <source>Analyze the model once to see its exact size and expected perplexity at every budget.</source>
         <translation>Analysieren Sie das Modell einmal, um seine genaue Größe und erwartete Perplexität bei jedem Budget zu sehen.</translation>
     </message>
@@ -156,10 +152,6 @@
     <message>
         <source>Budget</source>
         <translation>Budget</translation>
-    </message>
-    <message>
-        <source>Bytes of all files of the exported folder, computed by the code that writes them.</source>
-        <translation>Bytes aller Dateien des exportierten Ordners, berechnet von dem Programmteil, der sie schreibt.</translation>
     </message>
     <message>
         <source>Drag: every channel gets the width that its share of the budget is worth, at once. The ends are the least and the most that this model can be given under its pins.</source>
@@ -208,10 +200,6 @@
     <message>
         <source>bits/weight</source>
         <translation>Bits/Gewicht</translation>
-    </message>
-    <message>
-        <source>exp(NLL of FP16 + predicted increase). The increase follows from ½ Σ γ c SSE over all channels, scaled by what was measured so far; the band is the spread of measured over predicted.</source>
-        <translation>exp(NLL von FP16 + vorhergesagter Anstieg). Der Anstieg folgt aus ½ Σ γ c SSE über alle Kanäle, skaliert mit dem bisher Gemessenen; das Band ist die Streuung von gemessen zu vorhergesagt.</translation>
     </message>
     <message>
         <source>for this model</source>
@@ -558,6 +546,10 @@
     <message>
         <source>The answer of %1 appears here.</source>
         <translation>Hier erscheint die Antwort von %1.</translation>
+    </message>
+    <message>
+        <source>The answer of this plan appears here.</source>
+        <translation>Die Antwort dieses Plans erscheint hier.</translation>
     </message>
     <message>
         <source>The plan has changed since this answer.</source>
@@ -1143,8 +1135,8 @@
         <translation>Geben Sie einen kürzeren Text oder eine Datei auf dem Rechner des Rechenkerns.</translation>
     </message>
     <message>
-        <source>Install bitloom, or choose its place in the preferences.</source>
-        <translation>Installieren Sie bitloom, oder wählen Sie seinen Ort in den Einstellungen.</translation>
+        <source>Install the program bitloom beside this one or where PATH leads.</source>
+        <translation>Installieren Sie das Programm bitloom neben diesem oder dort, wohin PATH führt.</translation>
     </message>
     <message>
         <source>Install the same version of both.</source>
@@ -1346,10 +1338,6 @@
     <message>
         <source>%1, %2</source>
         <translation>%1, %2</translation>
-    </message>
-    <message>
-        <source>%1, %2. %3</source>
-        <translation>%1, %2. %3</translation>
     </message>
     <message>
         <source>&amp;Folder</source>
@@ -1851,8 +1839,8 @@
         <translation>Tastenkürzel</translation>
     </message>
     <message>
-        <source>exp(NLL). Predicted figures carry ≈, a dashed line or a hollow mark; measured ones are solid and filled. The predicted increase follows from ½ Σ γ c SSE: γ tells how much a layer's output error costs (nats per unit of error), c how much of a channel the others cannot stand in for, SSE the squared rounding error of its weights. A scale and an exponent turn the sum into nats; measurements of your own make them better.</source>
-        <translation>exp(NLL). Vorhergesagtes trägt ≈, eine gestrichelte Linie oder ein hohles Zeichen; Gemessenes ist durchgezogen und gefüllt. Der vorhergesagte Anstieg folgt aus ½ Σ γ c SSE: γ sagt, was ein Fehler am Ausgang einer Schicht kostet (nats je Einheit), c, wie viel eines Kanals die anderen nicht ersetzen können, SSE den quadrierten Rundungsfehler seiner Gewichte. Skala und Exponent machen daraus nats; eigene Messungen verbessern sie.</translation>
+        <source>exp(NLL). Predicted figures carry ≈, a dashed line or a hollow mark; measured ones are solid and filled. The predicted increase follows from ½ Σ γ c SSE: γ tells how much a layer's output error costs (nats per unit of error), c how much of a channel the others cannot stand in for, SSE the squared rounding error of its weights. A scale turns the sum into nats, more steeply where it is large; measurements of your own make it better.</source>
+        <translation>exp(NLL). Vorhergesagte Werte tragen ≈, eine gestrichelte Linie oder eine hohle Marke; gemessene sind durchgezogen und gefüllt. Der vorhergesagte Anstieg folgt aus ½ Σ γ c SSE: γ sagt, was der Ausgabefehler einer Schicht kostet (Nats je Fehlereinheit), c, wie viel eines Kanals die anderen nicht ersetzen können, SSE ist der quadrierte Rundungsfehler seiner Gewichte. Ein Maßstab macht aus der Summe Nats, steiler, wo sie groß ist; eigene Messungen verbessern ihn.</translation>
     </message>
 </context>
 <context>
@@ -2026,6 +2014,10 @@
         <translation>Aufträge</translation>
     </message>
     <message>
+        <source>No jobs yet</source>
+        <translation>Noch keine Aufträge</translation>
+    </message>
+    <message>
         <source>Open folder</source>
         <translation>Ordner öffnen</translation>
     </message>
@@ -2196,6 +2188,13 @@
     </message>
 </context>
 <context>
+    <name>LocalModels</name>
+    <message>
+        <source>%1 parameters, %2</source>
+        <translation>%1 Parameter, %2</translation>
+    </message>
+</context>
+<context>
     <name>LogModel</name>
     <message>
         <source>From</source>
@@ -2275,6 +2274,10 @@
     <message>
         <source>Lines of the log</source>
         <translation>Zeilen des Protokolls</translation>
+    </message>
+    <message>
+        <source>No line of this level and text.</source>
+        <translation>Keine Zeile dieser Stufe und dieses Textes.</translation>
     </message>
     <message>
         <source>Save the log</source>
@@ -2688,6 +2691,10 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
         <translation>Die Engine wird gestartet mit: %1</translation>
     </message>
     <message>
+        <source>The model could not be opened</source>
+        <translation>Das Modell konnte nicht geöffnet werden</translation>
+    </message>
+    <message>
         <source>The model of this session is no longer at '%1'.</source>
         <translation>Das Modell dieser Sitzung ist nicht mehr unter '%1'.</translation>
     </message>
@@ -2875,6 +2882,237 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     </message>
 </context>
 <context>
+    <name>MetricHelp</name>
+    <message>
+        <source>8 · stored bytes of the quantized layers / their weights</source>
+        <translation>8 · gespeicherte Bytes der quantisierten Schichten / deren Gewichte</translation>
+    </message>
+    <message>
+        <source>Activation RMS</source>
+        <translation>Effektivwert der Aktivierung</translation>
+    </message>
+    <message>
+        <source>Activation abs-max</source>
+        <translation>Höchstbetrag der Aktivierung</translation>
+    </message>
+    <message>
+        <source>As the present plan stores it.</source>
+        <translation>So, wie der jetzige Plan sie speichert.</translation>
+    </message>
+    <message>
+        <source>Bits</source>
+        <translation>Bits</translation>
+    </message>
+    <message>
+        <source>Bits per weight</source>
+        <translation>Bits je Gewicht</translation>
+    </message>
+    <message>
+        <source>Both models read the left text; p and q are what each expected at this place. Thicker lines under the text stand for more.</source>
+        <translation>Beide Modelle lesen den linken Text; p und q sind, was jedes an dieser Stelle erwartet. Dickere Linien unter dem Text bedeuten mehr.</translation>
+    </message>
+    <message>
+        <source>Bytes that its channels take more than they would be given, and what the predicted perplexity gains by them.</source>
+        <translation>Bytes, die ihre Kanäle mehr belegen, als sie sonst bekämen, und was die vorhergesagte Perplexität dadurch gewinnt.</translation>
+    </message>
+    <message>
+        <source>Computed by the code that writes them. The bits per weight of a part are its bits divided by the weights of the quantized layers.</source>
+        <translation>Berechnet von dem Code, der sie schreibt. Die Bits je Gewicht eines Teils sind seine Bits, geteilt durch die Gewichte der quantisierten Schichten.</translation>
+    </message>
+    <message>
+        <source>Cost of a pin</source>
+        <translation>Kosten einer Festlegung</translation>
+    </message>
+    <message>
+        <source>Errors add up worse than linearly where they are large. The scale s starts from measurements on the sample and is fitted to your own, the nearest budget first; the band is the spread of measured over predicted.</source>
+        <translation>Fehler summieren sich mehr als linear, wo sie groß sind. Der Maßstab s beginnt mit Messungen am Beispiel und wird an eigene angepasst, das nächste Budget zuerst; das Band ist die Streuung von gemessen zu vorhergesagt.</translation>
+    </message>
+    <message>
+        <source>Everything is counted: codes, tables, scales, zero points, outliers, class lists. Embedding, head, norms and the tokenizer are not in it.</source>
+        <translation>Alles zählt: Codes, Tabellen, Skalen, Nullpunkte, Ausreißer, Klassenlisten. Einbettung, Kopf, Normen und Tokenizer sind nicht darin.</translation>
+    </message>
+    <message>
+        <source>How large input channel k usually is. An error in the weights of a channel is multiplied by it.</source>
+        <translation>Wie groß der Eingangskanal k gewöhnlich ist. Ein Fehler in den Gewichten eines Kanals wird damit multipliziert.</translation>
+    </message>
+    <message>
+        <source>How large the weights are that read channel k.</source>
+        <translation>Wie groß die Gewichte sind, die Kanal k lesen.</translation>
+    </message>
+    <message>
+        <source>How much less likely the quantized model finds the left text, in nats per token.</source>
+        <translation>Um wie viel unwahrscheinlicher das quantisierte Modell den linken Text findet, in Nats je Token.</translation>
+    </message>
+    <message>
+        <source>How often both models find the same next token likeliest, so that greedy answers go on alike.</source>
+        <translation>Wie oft beide Modelle dasselbe nächste Token für das wahrscheinlichste halten, sodass gierige Antworten gleich weitergehen.</translation>
+    </message>
+    <message>
+        <source>KL divergence</source>
+        <translation>KL-Divergenz</translation>
+    </message>
+    <message>
+        <source>KL of a token</source>
+        <translation>KL eines Tokens</translation>
+    </message>
+    <message>
+        <source>Measured perplexity</source>
+        <translation>Gemessene Perplexität</translation>
+    </message>
+    <message>
+        <source>Of the quantized layers. While the budget is dragged, a line marks where each bar was.</source>
+        <translation>Der quantisierten Schichten. Während das Budget gezogen wird, zeigt ein Strich, wo jeder Balken war.</translation>
+    </message>
+    <message>
+        <source>Of the quantized model on a text; ± is one standard error over windows of the text.</source>
+        <translation>Des quantisierten Modells auf einem Text; ± ist ein Standardfehler über Fenster des Textes.</translation>
+    </message>
+    <message>
+        <source>Off by</source>
+        <translation>Abweichung</translation>
+    </message>
+    <message>
+        <source>Predicted error</source>
+        <translation>Vorhergesagter Fehler</translation>
+    </message>
+    <message>
+        <source>Predicted perplexity</source>
+        <translation>Vorhergesagte Perplexität</translation>
+    </message>
+    <message>
+        <source>Same top token</source>
+        <translation>Gleiches erstes Token</translation>
+    </message>
+    <message>
+        <source>Sensitivity</source>
+        <translation>Empfindlichkeit</translation>
+    </message>
+    <message>
+        <source>Sensitivity of a layer</source>
+        <translation>Empfindlichkeit einer Schicht</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>Größe</translation>
+    </message>
+    <message>
+        <source>The largest magnitude that input channel k of the layer took on the calibration text. Channels far above the others are outliers.</source>
+        <translation>Der größte Betrag, den der Eingangskanal k der Schicht auf dem Kalibriertext annahm. Kanäle weit über den anderen sind Ausreißer.</translation>
+    </message>
+    <message>
+        <source>Weight RMS</source>
+        <translation>Effektivwert der Gewichte</translation>
+    </message>
+    <message>
+        <source>Weights by bit width</source>
+        <translation>Gewichte nach Bitbreite</translation>
+    </message>
+    <message>
+        <source>What channel k is expected to cost as the present plan stores it. The sum over all channels is what the predicted perplexity comes from.</source>
+        <translation>Was Kanal k voraussichtlich kostet, so wie der jetzige Plan ihn speichert. Aus der Summe über alle Kanäle folgt die vorhergesagte Perplexität.</translation>
+    </message>
+    <message>
+        <source>What storing channel k with 3 bits is expected to cost. γ: what the layer's output error costs; c(k): how much of the channel the others cannot stand in for; SSE: the squared rounding error of its weights.</source>
+        <translation>Was es voraussichtlich kostet, Kanal k mit 3 Bit zu speichern. γ: was der Ausgabefehler der Schicht kostet; c(k): wie viel des Kanals die anderen nicht ersetzen können; SSE: der quadrierte Rundungsfehler seiner Gewichte.</translation>
+    </message>
+    <message>
+        <source>What storing the whole layer with 3 bits is expected to cost. Colours are by order of magnitude.</source>
+        <translation>Was es voraussichtlich kostet, die ganze Schicht mit 3 Bit zu speichern. Farben nach Größenordnung.</translation>
+    </message>
+    <message>
+        <source>With the prediction as it was when the plan was measured.</source>
+        <translation>Mit der Vorhersage, wie sie war, als der Plan gemessen wurde.</translation>
+    </message>
+    <message>
+        <source>Without scales, tables and other overhead, which the figure bits per weight has in it. 16 is stored as it is.</source>
+        <translation>Ohne Skalen, Tabellen und anderen Zusatz, die in den Bits je Gewicht enthalten sind. 16 wird unverändert gespeichert.</translation>
+    </message>
+    <message>
+        <source>bits of one weight of channel k in the present plan</source>
+        <translation>Bits eines Gewichts von Kanal k im jetzigen Plan</translation>
+    </message>
+    <message>
+        <source>exp(NLL of FP16 + s · x · (1 + x / (x₁ + x/2))), x = ½ Σ γ c SSE</source>
+        <translation>exp(NLL von FP16 + s · x · (1 + x / (x₁ + x/2))), x = ½ Σ γ c SSE</translation>
+    </message>
+    <message>
+        <source>exp(mean over tokens of −ln p(token))</source>
+        <translation>exp(Mittel über Tokens von −ln p(Token))</translation>
+    </message>
+    <message>
+        <source>ln PPL ratio</source>
+        <translation>ln des PPL-Verhältnisses</translation>
+    </message>
+    <message>
+        <source>max over tokens t of |x(t,k)|</source>
+        <translation>Maximum über Tokens t von |x(t,k)|</translation>
+    </message>
+    <message>
+        <source>mean over tokens of ln p(token) − ln q(token)</source>
+        <translation>Mittel über Tokens von ln p(Token) − ln q(Token)</translation>
+    </message>
+    <message>
+        <source>mean over tokens of Σ p ln(p / q), nats</source>
+        <translation>Mittel über Tokens von Σ p ln(p / q), Nats</translation>
+    </message>
+    <message>
+        <source>measured / predicted perplexity − 1</source>
+        <translation>gemessene / vorhergesagte Perplexität − 1</translation>
+    </message>
+    <message>
+        <source>p: probabilities of the next token by FP16, q: by the quantized model. 0 is the same model. More telling than perplexity, which can stay equal while answers change.</source>
+        <translation>p: Wahrscheinlichkeiten des nächsten Tokens nach FP16, q: nach dem quantisierten Modell. 0 ist dasselbe Modell. Aussagekräftiger als Perplexität, die gleich bleiben kann, während sich Antworten ändern.</translation>
+    </message>
+    <message>
+        <source>predicted increase of perplexity · the layer's share of ½ Σ γ c SSE</source>
+        <translation>vorhergesagter Anstieg der Perplexität · Anteil der Schicht an ½ Σ γ c SSE</translation>
+    </message>
+    <message>
+        <source>share of tokens with argmax p = argmax q</source>
+        <translation>Anteil der Tokens mit argmax p = argmax q</translation>
+    </message>
+    <message>
+        <source>sum of the bytes of all files of the exported folder</source>
+        <translation>Summe der Bytes aller Dateien des exportierten Ordners</translation>
+    </message>
+    <message>
+        <source>weights stored with b bits / all weights</source>
+        <translation>mit b Bit gespeicherte Gewichte / alle Gewichte</translation>
+    </message>
+    <message>
+        <source>with the pin − without it, at the present λ</source>
+        <translation>mit der Festlegung − ohne sie, beim jetzigen λ</translation>
+    </message>
+    <message>
+        <source>½ · γ · c(k) · SSE(k, 3 bits), nats per token</source>
+        <translation>½ · γ · c(k) · SSE(k, 3 Bit), Nats je Token</translation>
+    </message>
+    <message>
+        <source>½ · γ · c(k) · SSE(k, bits of the plan), nats per token</source>
+        <translation>½ · γ · c(k) · SSE(k, Bits des Plans), Nats je Token</translation>
+    </message>
+    <message>
+        <source>Δ ppl of a layer</source>
+        <translation>Δ ppl einer Schicht</translation>
+    </message>
+    <message>
+        <source>Σ over channels of ½ · γ · c · SSE(3 bits), nats per token</source>
+        <translation>Σ über Kanäle von ½ · γ · c · SSE(3 Bit), Nats je Token</translation>
+    </message>
+    <message>
+        <source>Σ p ln(p / q) over the vocabulary, nats</source>
+        <translation>Σ p ln(p / q) über das Vokabular, Nats</translation>
+    </message>
+    <message>
+        <source>√(mean over rows j of W(j,k)²)</source>
+        <translation>√(Mittel über Zeilen j von W(j,k)²)</translation>
+    </message>
+    <message>
+        <source>√(mean over tokens t of x(t,k)²)</source>
+        <translation>√(Mittel über Tokens t von x(t,k)²)</translation>
+    </message>
+</context>
+<context>
     <name>ModelData</name>
     <message>
         <source>%1, %2 windows of %3 tokens</source>
@@ -3016,6 +3254,10 @@ Der Rechenkern steht unter der Apache License 2.0, dieses Programm unter der GNU
     <message>
         <source>%1, measured</source>
         <translation>%1, gemessen</translation>
+    </message>
+    <message>
+        <source>%1, measured %2</source>
+        <translation>%1, gemessen %2</translation>
     </message>
     <message>
         <source>%1: predicted %2</source>
@@ -3858,6 +4100,17 @@ Für die Befehlszeile: --pin '%2'</translation>
     </message>
 </context>
 <context>
+    <name>PromptIdeas</name>
+    <message>
+        <source>Begin with</source>
+        <translation>Beginnen mit</translation>
+    </message>
+    <message>
+        <source>Prompt: %1</source>
+        <translation>Prompt: %1</translation>
+    </message>
+</context>
+<context>
     <name>RemoteCopy</name>
     <message>
         <source>Cancelled.</source>
@@ -4664,12 +4917,16 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Misst einmal, wie viel jeder Kanal ausmacht. Jederzeit anhalten und fortsetzen.</translation>
     </message>
     <message>
-        <source>Open</source>
-        <translation>Öffnen</translation>
+        <source>Models that you open are listed here, and those of the Hugging Face cache are found by themselves. Nothing is downloaded: get a model first, for example with huggingface-cli download, or try the sample.</source>
+        <translation>Geöffnete Modelle werden hier aufgeführt, und die aus dem Hugging-Face-Cache werden von selbst gefunden. Nichts wird heruntergeladen: erst ein Modell beschaffen, etwa mit huggingface-cli download, oder das Beispiel ausprobieren.</translation>
     </message>
     <message>
-        <source>Open %1</source>
-        <translation>%1 öffnen</translation>
+        <source>On this computer</source>
+        <translation>Auf diesem Rechner</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>Öffnen</translation>
     </message>
     <message>
         <source>Open a model</source>
@@ -4704,10 +4961,6 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Entfernen</translation>
     </message>
     <message>
-        <source>Remove %1</source>
-        <translation>%1 entfernen</translation>
-    </message>
-    <message>
         <source>The model could not be opened</source>
         <translation>Das Modell konnte nicht geöffnet werden</translation>
     </message>
@@ -4726,6 +4979,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>bits</source>
         <translation>Bit</translation>
+    </message>
+    <message>
+        <source>found in the Hugging Face cache, headers read only</source>
+        <translation>im Hugging-Face-Cache gefunden, nur die Köpfe gelesen</translation>
     </message>
     <message>
         <source>missing: %1</source>

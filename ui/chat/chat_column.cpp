@@ -287,8 +287,10 @@ void ChatColumn::refreshPlaceholder() {
         return;
     }
     if (!stream.growing()) {
+        const bool plan = m_session.side(m_side).kind == Subject::Kind::Plan;
         m_view->setPlaceholder(
             m_session.turn() ? QString()
+            : plan           ? tr("The answer of this plan appears here.")
                              : tr("The answer of %1 appears here.").arg(m_source->currentText()));
         return;
     }

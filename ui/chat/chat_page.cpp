@@ -3,10 +3,12 @@
 #include "ui/chat/chat_page.h"
 
 #include "ui/chat/chat_column.h"
+#include "ui/chat/prompt_ideas.h"
 #include "ui/chat/sampling_panel.h"
 #include "ui/chat/token_panel.h"
 #include "ui/chat/token_view.h"
 #include "ui/chat/underline_legend.h"
+#include "ui/models/metric_help.h"
 #include "ui/models/texts.h"
 #include "ui/plots/divergence_strip.h"
 #include "ui/state/jobs.h"
@@ -73,6 +75,7 @@ ChatPage::ChatPage(Workbench& workbench, SubjectModels& models, QWidget* parent)
     m_countTimer.setSingleShot(true);
     m_countTimer.setInterval(200);
     connect(&m_countTimer, &QTimer::timeout, this, &ChatPage::countTokens);
+    setFocusProxy(m_prompt);
     connectSession();
     refreshAll();
 }
@@ -187,10 +190,13 @@ QWidget* ChatPage::makeDivergence() {
     m_headline->setWordWrap(true);
     m_headline->setTextInteractionFlags(Qt::LinksAccessibleByMouse | Qt::LinksAccessibleByKeyboard);
     m_headline->setAccessibleName(tr("Divergence of the answers"));
+    m_headline->setWhatsThis(figureHelp(Figure::KlDivergence) % figureHelp(Figure::SameTop) %
+                             figureHelp(Figure::LnPplRatio));
     head->addWidget(m_headline, 1);
     column->addLayout(head);
     m_strip = new DivergenceStrip;
     m_strip->setObjectName(QStringLiteral("divergenceStrip"));
+    m_strip->setWhatsThis(figureHelp(Figure::TokenKl));
     m_strip->setMinimumHeight(44);
     m_strip->setMaximumHeight(170);
     column->addWidget(m_strip);
@@ -236,6 +242,7 @@ QWidget* ChatPage::makeInput() {
     m_prompt->setToolTip(tr("Ctrl+Up and Ctrl+Down bring earlier prompts back."));
     m_prompt->setAcceptDrops(false);
     m_prompt->installEventFilter(this);
+    inner->addWidget(new PromptIdeas(*m_session, *m_prompt));
     inner->addWidget(m_prompt);
     auto* row = new QHBoxLayout;
     row->setSpacing(gridStep);

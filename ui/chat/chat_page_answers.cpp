@@ -90,7 +90,7 @@ void ChatPage::refreshHeadline() {
     QString text = QStringLiteral("<b>") % tr("Divergence") % QStringLiteral("</b>") % gap;
     const QString same = tr("same for %1").arg(tokensText(common));
     if (difference >= 0)
-        text += same % gap %
+        text += (common > 0 ? QString(same % gap) : QString()) %
                 QStringLiteral("<a href=\"#difference\" style=\"color:%1\">%2</a>")
                     .arg(PlotTheme::of(palette()).accent.name(),
                          tr("first difference: token %1").arg(locale.toString(difference + 1)));

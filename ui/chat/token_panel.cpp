@@ -120,10 +120,12 @@ void TokenChoicesModel::setChoices(const TokenChoices& choices) {
     endResetModel();
 }
 
-void TokenChoicesModel::setTitles(const QString& left, const QString& right) {
+bool TokenChoicesModel::setTitles(const QString& left, const QString& right) {
+    if (left == m_left && right == m_right) return false;
     m_left = left;
     m_right = right;
     emit headerDataChanged(Qt::Horizontal, 0, ColumnCount - 1);
+    return true;
 }
 
 int TokenChoicesModel::rowCount(const QModelIndex& parent) const {
@@ -264,8 +266,18 @@ void TokenPanel::fit() {
         header->resizeSection(column, metrics.horizontalAdvance(sample) + 12);
     };
     width(TokenChoicesModel::Token, QStringLiteral("walkings"));
-    width(TokenChoicesModel::Left, QStringLiteral("< 0.01"));
-    width(TokenChoicesModel::Right, QStringLiteral("< 0.01"));
+    // As wide as their titles, which may be names of presets, up to a third of the panel.
+    const QFontMetrics caption{captionFont()};
+    for (const int column : {int(TokenChoicesModel::Left), int(TokenChoicesModel::Right)}) {
+        const QString title =
+            m_model->headerData(column, Qt::Horizontal, Qt::DisplayRole).toString();
+        header->setSectionResizeMode(column, QHeaderView::Fixed);
+        header->resizeSection(column,
+                              std::clamp(caption.horizontalAdvance(title),
+                                         metrics.horizontalAdvance(QStringLiteral("< 0.01")),
+                                         metrics.averageCharWidth() * 12) +
+                                  12);
+    }
     m_table->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     m_table->setFixedHeight(row * rowsShown + std::max(header->sizeHint().height(), row) + 6);
 }
@@ -279,7 +291,8 @@ void TokenPanel::changeEvent(QEvent* event) {
 }
 
 void TokenPanel::setTitles(const QString& left, const QString& right) {
-    m_model->setTitles(left, right);
+    if (!m_model->setTitles(left, right)) return;
+    fit();
 }
 
 void TokenPanel::clear() {

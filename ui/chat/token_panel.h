@@ -46,7 +46,7 @@ public:
     enum Role { LeftRole = Qt::UserRole, RightRole, ChosenRole };
     using QAbstractTableModel::QAbstractTableModel;
     void setChoices(const TokenChoices& choices);
-    void setTitles(const QString& left, const QString& right);
+    bool setTitles(const QString& left, const QString& right); ///< true if they are others now
 
     int rowCount(const QModelIndex& parent = {}) const override;
     int columnCount(const QModelIndex& parent = {}) const override;

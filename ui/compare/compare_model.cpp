@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/format/checkpoint_reader.h"
+#include "ui/models/metric_help.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/state/settings.h"
@@ -445,6 +446,24 @@ QVariant CompareModel::headerData(int section, Qt::Orientation orientation, int 
             return tr("Mean KL divergence from FP16 of the next-token distributions, nats");
         case SameTop:
             return tr("Share of tokens at which FP16 and this find the same token likeliest");
+        default:
+            return {};
+        }
+    }
+    if (role == Qt::WhatsThisRole) {
+        switch (section) {
+        case Size:
+            return figureHelp(Figure::Size);
+        case Bits:
+            return figureHelp(Figure::BitsPerWeight);
+        case Predicted:
+            return figureHelp(Figure::Predicted);
+        case Measured:
+            return figureHelp(Figure::Measured);
+        case Kl:
+            return figureHelp(Figure::KlDivergence);
+        case SameTop:
+            return figureHelp(Figure::SameTop);
         default:
             return {};
         }

@@ -5,6 +5,7 @@
 #include "ui/chat/chat_column.h"
 #include "ui/compare/layer_difference_plot.h"
 #include "ui/dialogs/place_dialog.h"
+#include "ui/models/metric_help.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/theme/icons.h"
@@ -27,6 +28,7 @@
 #include <QTableView>
 #include <QVBoxLayout>
 
+#include <algorithm>
 #include <cmath>
 
 namespace bitloom::ui {
@@ -67,7 +69,9 @@ ComparePage::ComparePage(Workbench& workbench, SubjectModels& models, MeasureRun
     addWidget(makeBars());
     setStretchFactor(0, 5);
     setStretchFactor(1, 5);
+    connect(this, &QSplitter::splitterMoved, this, [this] { m_moved = true; });
     connect(m_model, &CompareModel::rowsChanged, this, [this] {
+        showRows();
         fillBoxes();
         updateBars();
         updateButtons();
@@ -77,9 +81,10 @@ ComparePage::ComparePage(Workbench& workbench, SubjectModels& models, MeasureRun
     connect(&workbench.jobs(), &JobList::activeChanged, this, &ComparePage::updateButtons);
     connect(&workbench, &Workbench::engineChanged, this, &ComparePage::updateButtons);
     connect(&measures, &MeasureRuns::folderMeasured, m_model, &CompareModel::setFolderMeasurement);
+    setFocusProxy(m_table);
     fit();
     fillBoxes();
-    compare({Subject::Kind::Preset, QStringLiteral("Uniform 4")}, {Subject::Kind::Plan, {}});
+    compare(uniformPreset(), {Subject::Kind::Plan, {}});
     updateButtons();
 }
 
@@ -99,8 +104,7 @@ QWidget* ComparePage::makeTable() {
     auto* head = new QHBoxLayout;
     head->setContentsMargins(panelMargin, gridStep, panelMargin, gridStep);
     head->setSpacing(gridStep);
-    auto* title = new QLabel(tr("Plans and exports"));
-    title->setFont(headingFont());
+    QLabel* title = headingLabel(tr("Plans and exports"));
     head->addWidget(title);
     head->addStretch(1);
     const auto button = [&](const char* icon, const QString& text, const QString& id,
@@ -152,7 +156,10 @@ QWidget* ComparePage::makeTable() {
         // The selected row becomes the right one of the two below.
         if (m_table->selectionModel()->hasSelection()) {
             const int index = m_right->findData(selected().key());
-            if (index >= 0) m_right->setCurrentIndex(index);
+            if (index < 0) return;
+            // Nothing is compared with itself: the two change places.
+            if (index == m_left->currentIndex()) m_left->setCurrentIndex(m_right->currentIndex());
+            m_right->setCurrentIndex(index);
         }
     });
     connect(m_table, &QTableView::activated, this, [this] {
@@ -185,8 +192,7 @@ QWidget* ComparePage::makeBars() {
     auto* head = new QHBoxLayout;
     head->setContentsMargins(panelMargin, gridStep, panelMargin, 0);
     head->setSpacing(gridStep);
-    auto* title = new QLabel(tr("Bits per layer"));
-    title->setFont(headingFont());
+    QLabel* title = headingLabel(tr("Bits per layer"));
     head->addWidget(title);
     head->addSpacing(gridStep);
     const auto choice = [&](const QString& id, const QString& name) {
@@ -213,6 +219,7 @@ QWidget* ComparePage::makeBars() {
     column->addLayout(head);
     m_plot = new LayerDifferencePlot;
     m_plot->setObjectName(QStringLiteral("layerDifferences"));
+    m_plot->setWhatsThis(figureHelp(Figure::BitsPerWeight));
     column->addWidget(m_plot, 1);
     connect(m_plot, &LayerDifferencePlot::layerClicked, &m_workbench, &Workbench::selectLayer);
     connect(m_plot, &PlotView::failed, &m_workbench, &Workbench::message);
@@ -242,6 +249,21 @@ void ComparePage::fit() {
     width(CompareModel::SameTop, QStringLiteral("88.8 %"));
 }
 
+/// All rows where that leaves the bars half of the page; until somebody moves the border.
+void ComparePage::showRows() {
+    if (m_moved || height() < 200) return;
+    const int rows = m_table->verticalHeader()->defaultSectionSize() * m_sorted->rowCount();
+    const int wanted = rows + m_table->horizontalHeader()->sizeHint().height() +
+                       widget(0)->layout()->itemAt(0)->sizeHint().height() + gridStep;
+    const int table = std::min(wanted, height() * 55 / 100);
+    setSizes({table, height() - table});
+}
+
+void ComparePage::resizeEvent(QResizeEvent* event) {
+    QSplitter::resizeEvent(event);
+    showRows();
+}
+
 void ComparePage::changeEvent(QEvent* event) {
     QSplitter::changeEvent(event);
     if (event->type() == QEvent::FontChange && m_table) fit();
@@ -251,6 +273,15 @@ Subject ComparePage::selected() const {
     const QModelIndexList rows = m_table->selectionModel()->selectedRows();
     return rows.isEmpty() ? Subject{Subject::Kind::Plan, {}}
                           : Subject::fromKey(rows.first().data(CompareModel::KeyRole).toString());
+}
+
+/// What plans are first compared with: every weight the same. Its name is another in every
+/// language.
+Subject ComparePage::uniformPreset() const {
+    for (const Preset& preset : m_workbench.presets())
+        if (preset.builtIn && preset.decision.uniformBits)
+            return {Subject::Kind::Preset, preset.name};
+    return {};
 }
 
 void ComparePage::fillBoxes() {
@@ -269,8 +300,7 @@ void ComparePage::fillBoxes() {
         box->clear();
         for (int i = 0; i < int(keys.size()); ++i)
             box->addItem(names[i], keys[i]);
-        const QString fallback =
-            box == m_right ? QStringLiteral("plan") : QStringLiteral("preset:Uniform 4");
+        const QString fallback = box == m_right ? QStringLiteral("plan") : uniformPreset().key();
         int index = box->findData(chosen);
         if (index < 0) index = box->findData(fallback);
         box->setCurrentIndex(std::max(0, index));

@@ -38,6 +38,7 @@ signals:
 
 protected:
     void changeEvent(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dropEvent(QDropEvent* event) override;
 
@@ -45,6 +46,8 @@ private:
     QWidget* makeTable();
     QWidget* makeBars();
     void fit();
+    void showRows();
+    Subject uniformPreset() const;
     void fillBoxes();
     void updateBars();
     void updateButtons();
@@ -60,6 +63,7 @@ private:
     QPushButton *m_measure = nullptr, *m_chat = nullptr, *m_add = nullptr, *m_remove = nullptr;
     QLabel* m_sum = nullptr;
     LayerDifferencePlot* m_plot = nullptr;
+    bool m_moved = false; ///< the border, by hand
     bool m_filling = false;
 };
 

@@ -110,7 +110,8 @@ std::vector<LegendEntry> LayerDifferencePlot::legend(const PlotTheme& theme) con
 
 QRectF LayerDifferencePlot::area(const QRectF& rect) const {
     const double line = QFontMetricsF(smallFont()).height();
-    return rect.adjusted(60, 10, -16, -line - 10);
+    const QRectF inner = rect.adjusted(60, 10, -16, -line - 10);
+    return kindsThatFit(inner.width()).isEmpty() ? inner : inner.adjusted(0, 0, 0, -line - 2);
 }
 
 int LayerDifferencePlot::layerAt(double x) const {
@@ -138,8 +139,16 @@ void LayerDifferencePlot::paintAxes(QPainter& painter, const QRectF& inner,
                          Qt::AlignRight | Qt::AlignVCenter | Qt::TextDontClip,
                          signedText(tick, decimals));
     }
-    // Blocks: a tick where one begins, with its number where there is room.
     const double slot = inner.width() / m_data.size();
+    double bottom = inner.bottom() + 4;
+    const QStringList kinds = kindsThatFit(inner.width());
+    painter.setPen(theme.secondary);
+    for (int layer = 0; layer < int(kinds.size()); ++layer)
+        painter.drawText(
+            QRectF(inner.left() + layer * slot - 4, bottom, slot + 8, metrics.height()),
+            Qt::AlignCenter | Qt::TextDontClip, kinds[layer]);
+    if (!kinds.isEmpty()) bottom += metrics.height() + 2;
+    // Blocks: a tick where one begins, with its number where there is room.
     double free = inner.left() - 1;
     const QString unit = tr("block");
     const double last = inner.right() - metrics.horizontalAdvance(unit) - 10;
@@ -151,10 +160,10 @@ void LayerDifferencePlot::paintAxes(QPainter& painter, const QRectF& inner,
         const double width = metrics.horizontalAdvance(number);
         if (x < free || x + width > last) continue;
         painter.setPen(theme.secondary);
-        painter.drawText(QPointF(x + 3, inner.bottom() + 4 + metrics.ascent()), number);
+        painter.drawText(QPointF(x + 3, bottom + metrics.ascent()), number);
         free = x + width + 14;
     }
-    painter.drawText(QRectF(last, inner.bottom() + 4, inner.right() - last, metrics.height()),
+    painter.drawText(QRectF(last, bottom, inner.right() - last, metrics.height()),
                      Qt::AlignRight | Qt::AlignTop | Qt::TextDontClip, unit);
     painter.save();
     painter.translate(inner.left() - 50, inner.center().y());
@@ -162,6 +171,19 @@ void LayerDifferencePlot::paintAxes(QPainter& painter, const QRectF& inner,
     painter.drawText(QRectF(-80, -metrics.height() / 2, 160, metrics.height()), Qt::AlignCenter,
                      tr("Δ mean bits"));
     painter.restore();
+}
+
+/// "q", "k", … "down": the kinds of matrices, where every bar of a model this wide has room for its
+/// own; else nothing.
+QStringList LayerDifferencePlot::kindsThatFit(double width) const {
+    const QFontMetricsF metrics(smallFont());
+    const double slot = width / std::max(1, m_data.size());
+    QStringList kinds;
+    for (const QString& layer : m_data.layers) {
+        kinds << layer.section(QLatin1Char('.'), -1).section(QLatin1Char('_'), 0, 0);
+        if (metrics.horizontalAdvance(kinds.last()) + 2 > slot) return {};
+    }
+    return kinds;
 }
 
 void LayerDifferencePlot::paint(QPainter& painter, const QRectF& rect, const PlotTheme& theme,

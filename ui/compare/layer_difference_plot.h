@@ -54,6 +54,7 @@ private:
     QRectF area(const QRectF& rect) const;
     int layerAt(double x) const;
     void paint(QPainter& painter, const QRectF& rect, const PlotTheme& theme, bool print) const;
+    QStringList kindsThatFit(double width) const;
     void paintAxes(QPainter& painter, const QRectF& inner, const PlotTheme& theme) const;
     void moveTo(int layer);
     QStringList readoutLines() const;

@@ -7,6 +7,7 @@
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/theme/icons.h"
+#include "ui/theme/theme.h"
 
 #include <QClipboard>
 #include <QComboBox>
@@ -196,6 +197,7 @@ MeasureDialog::MeasureDialog(Workbench& workbench, SubjectModels&, const QString
     m_choose->setObjectName(QStringLiteral("measureChoose"));
     m_choose->setAccessibleName(tr("Choose a text"));
     auto* fileRow = new QHBoxLayout;
+    fileRow->setSpacing(gridStep);
     fileRow->addWidget(m_file, 1);
     fileRow->addWidget(m_choose);
     auto* fileLabel = new QLabel(tr("&File"));

@@ -40,6 +40,7 @@ AnalyzeDialog::AnalyzeDialog(Workbench& workbench, QWidget* parent)
     m_source->addItem(tr("a text file"), QStringLiteral("file"));
     form->addRow(tr("&Text"), m_source);
     auto* fileRow = new QHBoxLayout;
+    fileRow->setSpacing(gridStep);
     m_file = new QLineEdit;
     m_file->setObjectName(QStringLiteral("analyzeFile"));
     m_file->setAccessibleName(tr("Path of the calibration text"));

@@ -40,7 +40,7 @@ DialogBase::DialogBase(const QString& title, QWidget* parent) : QDialog(parent) 
 QFormLayout* DialogBase::addForm() {
     auto* form = new QFormLayout;
     form->setLabelAlignment(Qt::AlignRight | Qt::AlignVCenter);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->setHorizontalSpacing(16);
     form->setVerticalSpacing(8);
     m_content->addLayout(form);

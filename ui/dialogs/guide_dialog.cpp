@@ -40,8 +40,9 @@ GuideDialog::GuideDialog(const QList<QAction*>& actions, QWidget* parent)
            "solid and filled. The predicted increase follows from ½ Σ γ c SSE: γ tells how much a "
            "layer's output error costs (nats per unit of error), c how much of a channel the "
            "others "
-           "cannot stand in for, SSE the squared rounding error of its weights. A scale and an "
-           "exponent turn the sum into nats; measurements of your own make them better."));
+           "cannot stand in for, SSE the squared rounding error of its weights. A scale turns "
+           "the sum into nats, more steeply where it is large; measurements of your own make it "
+           "better."));
     html += section(
         tr("Channels"),
         tr("Each bar is one input channel of the layer; its height is the metric, its colour the "

@@ -179,6 +179,7 @@ QWidget* PreferencesDialog::filesPage() {
     auto* page = new QWidget;
     QFormLayout* form = formOf(page);
     auto* row = new QHBoxLayout;
+    row->setSpacing(gridStep);
     auto* cache = named(new QLineEdit(s.cacheFolder()), "cacheFolder", tr("Cache folder"));
     auto* choose =
         named(new QPushButton(tr("Choose…")), "cacheChoose", tr("Choose the cache folder"));

@@ -45,7 +45,9 @@ WhyDialog::WhyDialog(Workbench& workbench, int layer, int channel, QWidget* pare
         m_steps->horizontalHeaderItem(column)->setTextAlignment(Qt::AlignRight | Qt::AlignVCenter);
     m_steps->verticalHeader()->hide();
     m_steps->verticalHeader()->setDefaultSectionSize(QFontMetrics(font()).height() + 8);
-    m_steps->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+    m_steps->horizontalHeader()->setSectionResizeMode(0, QHeaderView::Stretch);
+    for (const int column : {1, 2})
+        m_steps->horizontalHeader()->setSectionResizeMode(column, QHeaderView::ResizeToContents);
     m_steps->horizontalHeader()->setFont(captionFont());
     m_steps->setShowGrid(false);
     m_steps->setEditTriggers(QAbstractItemView::NoEditTriggers);

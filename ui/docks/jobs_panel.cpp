@@ -4,13 +4,14 @@
 
 #include "ui/models/delegates.h"
 #include "ui/models/jobs_model.h"
+#include "ui/plots/state_overlay.h"
 #include "ui/theme/icons.h"
 #include "ui/theme/theme.h"
 
 #include <QApplication>
 #include <QClipboard>
 #include <QDesktopServices>
-#include <QLabel>
+#include <QHBoxLayout>
 #include <QListView>
 #include <QMessageBox>
 #include <QPushButton>
@@ -31,9 +32,12 @@ JobsPanel::JobsPanel(JobList& jobs, QWidget* parent) : QWidget(parent), m_jobs(j
     m_list->setFrameShape(QFrame::NoFrame);
     m_list->setModel(m_model);
     m_list->setItemDelegate(new JobDelegate(m_list));
-    m_empty = captionLabel(tr("Analyses, measurements and exports of this run are listed here."));
-    m_empty->setAlignment(Qt::AlignCenter);
-    m_empty->setWordWrap(true);
+    m_empty = new StateOverlay(this, false);
+    m_empty->setState({PlotState::Kind::Empty,
+                       tr("No jobs yet"),
+                       tr("Analyses, measurements and exports of this run are listed here."),
+                       {},
+                       -1});
 
     const auto button = [this](const char* icon, const QString& text, const QString& name) {
         auto* made = new QPushButton(symbol(icon), text);
@@ -54,13 +58,15 @@ JobsPanel::JobsPanel(JobList& jobs, QWidget* parent) : QWidget(parent), m_jobs(j
     column->setSpacing(0);
     column->addWidget(m_list, 1);
     column->addWidget(m_empty, 1);
-    auto* row = new QHBoxLayout;
+    m_buttons = new QWidget;
+    auto* row = new QHBoxLayout(m_buttons);
     row->setContentsMargins(16, 8, 16, 8);
+    row->setSpacing(gridStep);
     for (QPushButton* b : {m_cancel, m_resume, m_open, m_details, m_copy})
         row->addWidget(b);
     row->addStretch(1);
     row->addWidget(m_clear);
-    column->addLayout(row);
+    column->addWidget(m_buttons);
 
     connect(m_cancel, &QPushButton::clicked, this, [this] { m_jobs.cancel(selectedJob()); });
     connect(m_resume, &QPushButton::clicked, this, [this] { m_jobs.resume(selectedJob()); });
@@ -100,6 +106,7 @@ void JobsPanel::updateButtons() {
     const Job* job = m_jobs.find(selectedJob());
     m_list->setVisible(m_model->rowCount() > 0);
     m_empty->setVisible(m_model->rowCount() == 0);
+    m_buttons->setVisible(m_model->rowCount() > 0);
     m_cancel->setEnabled(job && job->active());
     m_resume->setEnabled(job && job->resumable && !job->active() && job->state != Job::State::Done);
     // A folder on another machine cannot be opened here.

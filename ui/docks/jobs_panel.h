@@ -6,13 +6,13 @@
 
 #include <QWidget>
 
-class QLabel;
 class QListView;
 class QPushButton;
 
 namespace bitloom::ui {
 
 class JobsModel;
+class StateOverlay;
 
 /// All jobs with what can be done about the selected one.
 class JobsPanel : public QWidget {
@@ -28,7 +28,8 @@ private:
     JobList& m_jobs;
     JobsModel* m_model = nullptr;
     QListView* m_list = nullptr;
-    QLabel* m_empty = nullptr;
+    StateOverlay* m_empty = nullptr;
+    QWidget* m_buttons = nullptr;
     QPushButton *m_cancel = nullptr, *m_resume = nullptr, *m_open = nullptr, *m_details = nullptr,
                 *m_copy = nullptr, *m_clear = nullptr;
 };

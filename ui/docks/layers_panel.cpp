@@ -74,7 +74,10 @@ LayersPanel::LayersPanel(Workbench& workbench, QWidget* parent)
     top->setContentsMargins(16, 8, 16, 8);
     top->addWidget(m_line);
     column->addLayout(top);
-    column->addWidget(m_tree, 1);
+    auto* inset = new QHBoxLayout; // arrows under the filter's edge, not at the window's
+    inset->setContentsMargins(gridStep, 0, gridStep, 0);
+    inset->addWidget(m_tree);
+    column->addLayout(inset, 1);
     column->addWidget(m_empty, 1);
     layOutColumns();
 
@@ -96,6 +99,7 @@ LayersPanel::LayersPanel(Workbench& workbench, QWidget* parent)
                     action->setCheckable(true);
                     action->setChecked(!m_tree->isColumnHidden(c));
                     connect(action, &QAction::toggled, this, [this, c](bool shown) {
+                        if (c == LayersModel::Bits) m_barsWanted = shown;
                         m_tree->setColumnHidden(c, !shown);
                         if (shown) m_tree->resizeColumnToContents(c);
                     });
@@ -127,12 +131,12 @@ void LayersPanel::layOutColumns() {
     const QFontMetrics metrics(font());
     m_tree->setColumnWidth(
         LayersModel::Bits,
-        std::max(metrics.horizontalAdvance(QLatin1Char('0')) * 10,
+        std::max(metrics.horizontalAdvance(QLatin1Char('0')) * 9,
                  QFontMetrics(captionFont())
                          .horizontalAdvance(
                              m_model->headerData(LayersModel::Bits, Qt::Horizontal, Qt::DisplayRole)
                                  .toString()) +
-                     16));
+                     10));
     m_tree->setColumnWidth(LayersModel::MeanBits,
                            metrics.horizontalAdvance(QStringLiteral("16.00")) + 12);
     m_tree->setColumnWidth(
@@ -143,6 +147,25 @@ void LayersPanel::layOutColumns() {
                         .toString()) +
             16);
     m_tree->header()->setFont(captionFont());
+    fitColumns();
+}
+
+void LayersPanel::fitColumns() {
+    const QFontMetrics metrics(font());
+    const int others = m_tree->columnWidth(LayersModel::MeanBits) +
+                       m_tree->columnWidth(LayersModel::Sensitivity) + 2 * gridStep +
+                       2 * m_tree->indentation();
+    const int names = metrics.horizontalAdvance(QStringLiteral("down_proj")) + 24;
+    const int bars = m_tree->isColumnHidden(LayersModel::Bits)
+                         ? metrics.horizontalAdvance(QLatin1Char('0')) * 11
+                         : m_tree->columnWidth(LayersModel::Bits);
+    const bool room = width() >= others + names + bars;
+    m_tree->setColumnHidden(LayersModel::Bits, !(m_barsWanted && room));
+}
+
+void LayersPanel::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    fitColumns();
 }
 
 void LayersPanel::changeEvent(QEvent* event) {

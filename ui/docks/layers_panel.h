@@ -34,9 +34,11 @@ signals:
 
 protected:
     void changeEvent(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
 
 private:
     void filterNow(const QString& text);
+    void fitColumns(); ///< names come first: bars give way in a narrow panel
     void showSelected();
     void contextMenu(const QPoint& position);
     void copyNames();
@@ -47,6 +49,7 @@ private:
     LayersFilter* m_filter = nullptr;
     QLineEdit* m_line = nullptr;
     QTreeView* m_tree = nullptr;
+    bool m_barsWanted = true;
     QLabel* m_empty = nullptr;
     bool m_selecting = false;
 };

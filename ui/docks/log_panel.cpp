@@ -12,7 +12,9 @@
 #include <QComboBox>
 #include <QEvent>
 #include <QFileDialog>
+#include <QHBoxLayout>
 #include <QHeaderView>
+#include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
 #include <QSaveFile>
@@ -76,6 +78,7 @@ LogPanel::LogPanel(LogBuffer& buffer, QWidget* parent) : QWidget(parent), m_buff
     column->setSpacing(0);
     auto* row = new QHBoxLayout;
     row->setContentsMargins(16, 8, 16, 8);
+    row->setSpacing(gridStep);
     row->addWidget(m_level);
     row->addWidget(m_text, 1);
     row->addWidget(m_follow);
@@ -83,7 +86,15 @@ LogPanel::LogPanel(LogBuffer& buffer, QWidget* parent) : QWidget(parent), m_buff
     row->addWidget(saveButton);
     row->addWidget(clearButton);
     column->addLayout(row);
-    column->addWidget(m_view, 1);
+    auto* inset = new QHBoxLayout;
+    inset->setContentsMargins(gridStep, 0, gridStep, 0);
+    inset->addWidget(m_view);
+    column->addLayout(inset, 1);
+    m_empty = captionLabel(tr("No line of this level and text."));
+    m_empty->setAlignment(Qt::AlignCenter);
+    m_empty->setParent(m_view->viewport());
+    auto* centred = new QVBoxLayout(m_view->viewport());
+    centred->addWidget(m_empty);
 
     connect(m_level, &QComboBox::currentIndexChanged, this, [this] {
         m_model->setLeast(LogLine::Level(m_level->currentData().toInt()));
@@ -96,6 +107,11 @@ LogPanel::LogPanel(LogBuffer& buffer, QWidget* parent) : QWidget(parent), m_buff
     auto* copyKey = new QShortcut(QKeySequence::Copy, m_view, nullptr, nullptr, Qt::WidgetShortcut);
     connect(copyKey, &QShortcut::activated, this, &LogPanel::copy);
     connect(m_model, &QAbstractItemModel::rowsInserted, this, &LogPanel::follow);
+    const auto empty = [this] { m_empty->setVisible(m_model->rowCount() == 0); };
+    for (auto signal : {&QAbstractItemModel::rowsInserted, &QAbstractItemModel::rowsRemoved})
+        connect(m_model, signal, this, empty);
+    connect(m_model, &QAbstractItemModel::modelReset, this, empty);
+    empty();
     connect(m_follow, &QCheckBox::toggled, this, &LogPanel::follow);
     connect(m_view->verticalScrollBar(), &QScrollBar::sliderMoved, this, [this](int value) {
         m_follow->setChecked(value == m_view->verticalScrollBar()->maximum());

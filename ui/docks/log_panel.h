@@ -8,6 +8,7 @@
 
 class QCheckBox;
 class QComboBox;
+class QLabel;
 class QLineEdit;
 class QTableView;
 
@@ -38,6 +39,7 @@ private:
     LogBuffer& m_buffer;
     LogModel* m_model = nullptr;
     QTableView* m_view = nullptr;
+    QLabel* m_empty = nullptr;
     QComboBox* m_level = nullptr;
     QLineEdit* m_text = nullptr;
     QCheckBox* m_follow = nullptr;

@@ -3,6 +3,7 @@
 #include "ui/docks/pareto_panel.h"
 
 #include "ui/models/delegates.h"
+#include "ui/models/metric_help.h"
 #include "ui/models/plans_model.h"
 #include "ui/models/texts.h"
 #include "ui/plots/pareto_plot.h"
@@ -10,6 +11,7 @@
 #include "ui/theme/theme.h"
 
 #include <QEvent>
+#include <QHBoxLayout>
 #include <QHeaderView>
 #include <QMenu>
 #include <QTableView>
@@ -40,6 +42,7 @@ ParetoPanel::ParetoPanel(Workbench& workbench, QWidget* parent)
     m_plot = new ParetoPlot;
     m_plot->setObjectName(QStringLiteral("paretoPlot"));
     m_plot->setTitle(tr("Perplexity over size"));
+    m_plot->setWhatsThis(figureHelp(Figure::Predicted) % figureHelp(Figure::Measured));
     m_plans = new PlansModel(workbench, this);
     m_table = new QTableView;
     m_table->setObjectName(QStringLiteral("plansTable"));
@@ -58,7 +61,13 @@ ParetoPanel::ParetoPanel(Workbench& workbench, QWidget* parent)
     m_table->horizontalHeader()->setHighlightSections(false);
     m_table->horizontalHeader()->setSectionsClickable(false);
     addWidget(m_plot);
-    addWidget(m_table);
+    auto* side = new QWidget;
+    side->setAutoFillBackground(true);
+    side->setBackgroundRole(QPalette::Base);
+    auto* margins = new QHBoxLayout(side);
+    margins->setContentsMargins(gridStep, 0, gridStep, 0);
+    margins->addWidget(m_table);
+    addWidget(side);
     setStretchFactor(0, 7);
     setStretchFactor(1, 5);
     fitTable();

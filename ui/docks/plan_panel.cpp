@@ -3,6 +3,7 @@
 #include "ui/docks/plan_panel.h"
 
 #include "ui/models/delegates.h"
+#include "ui/models/metric_help.h"
 #include "ui/models/pins_model.h"
 #include "ui/models/sizes_model.h"
 #include "ui/models/texts.h"
@@ -69,6 +70,7 @@ PlanPanel::PlanPanel(Workbench& workbench, QWidget* parent)
     m_histogram = new HistogramWidget; // with a heading of its own, and margins
     m_histogram->setObjectName(QStringLiteral("histogram"));
     m_histogram->setTitle(tr("Weights by bit width"));
+    m_histogram->setWhatsThis(figureHelp(Figure::BitShares));
     outer->insertWidget(1, m_histogram);
 
     column->addSpacing(4);
@@ -76,6 +78,7 @@ PlanPanel::PlanPanel(Workbench& workbench, QWidget* parent)
     m_table = new QTableView;
     m_table->setObjectName(QStringLiteral("sizeTable"));
     m_table->setAccessibleName(tr("Size by part"));
+    m_table->setWhatsThis(figureHelp(Figure::Size));
     m_table->setProperty("flat-panel", true);
     m_table->setFrameShape(QFrame::NoFrame);
     m_table->setModel(m_sizes);
@@ -100,6 +103,7 @@ PlanPanel::PlanPanel(Workbench& workbench, QWidget* parent)
     m_pinList = new QListView;
     m_pinList->setObjectName(QStringLiteral("pinList"));
     m_pinList->setAccessibleName(tr("Pins"));
+    m_pinList->setWhatsThis(figureHelp(Figure::PinCost));
     m_pinList->setProperty("flat-panel", true);
     m_pinList->setFrameShape(QFrame::NoFrame);
     m_pinList->setModel(m_pins);

@@ -160,7 +160,7 @@ void EngineClient::launch() {
         die({EngineError::EngineDied,
              tr("The engine '%1' could not be started: %2.")
                  .arg(m_command.program, m_process->errorString()),
-             tr("Install bitloom, or choose its place in the preferences.")});
+             tr("Install the program bitloom beside this one or where PATH leads.")});
     });
     connect(m_process, &QProcess::started, this, &EngineClient::sayHello);
     m_process->start();

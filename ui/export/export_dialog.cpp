@@ -146,9 +146,19 @@ void ExportDialog::makeForm() {
     m_time = new ElidedLabel;
     m_time->setObjectName(QStringLiteral("exportTime"));
     m_form->addRow(new QLabel(tr("Time")), m_time);
-    m_device = new ElidedLabel;
+    m_device = new QLabel;
     m_device->setObjectName(QStringLiteral("exportDevice"));
-    m_form->addRow(new QLabel(tr("Device")), m_device);
+    m_deviceReason = new ElidedLabel;
+    m_deviceReason->setObjectName(QStringLiteral("exportDeviceReason"));
+    m_deviceReason->setForegroundRole(QPalette::PlaceholderText);
+    m_deviceReason->setFont(captionFont());
+    auto* deviceRows = new QVBoxLayout;
+    deviceRows->setSpacing(2);
+    deviceRows->addWidget(m_device);
+    deviceRows->addWidget(m_deviceReason);
+    auto* deviceLabel = new QLabel(tr("Device"));
+    deviceLabel->setContentsMargins(0, 0, 0, QFontMetrics(captionFont()).height() + 2);
+    m_form->addRow(deviceLabel, deviceRows);
     m_verify = new QCheckBox(tr("&Verify after writing"));
     m_verify->setObjectName(QStringLiteral("exportVerify"));
     m_verify->setAccessibleName(tr("Verify after writing"));
@@ -163,13 +173,10 @@ void ExportDialog::makeForm() {
     m_replace = new QCheckBox(tr("&Replace what is there"));
     m_replace->setObjectName(QStringLiteral("exportReplace"));
     m_replace->setAccessibleName(tr("Replace what is there"));
-    auto* options = new QHBoxLayout;
-    options->setSpacing(24);
-    options->addWidget(m_verify);
-    options->addWidget(m_keepHead);
-    options->addWidget(m_replace);
-    options->addStretch(1);
-    m_form->addRow(new QLabel(tr("Options")), options);
+    // Below each other: in some languages they are too long for one line.
+    m_form->addRow(new QLabel(tr("Options")), m_verify);
+    m_form->addRow(QString(), m_keepHead);
+    m_form->addRow(QString(), m_replace);
     m_foundRow = new QWidget;
     auto* found = new QHBoxLayout(m_foundRow);
     found->setContentsMargins(0, 0, 0, 0);
@@ -277,7 +284,7 @@ void ExportDialog::updateSize() {
     m_time->setFullText(
         seconds > 0 ? tr("about %1, as fast as the last export here").arg(durationText(seconds))
                     : tr("known once it runs: this is the first export here"));
-    m_device->setFullText(deviceText());
+    showDevice();
     check();
 }
 
@@ -286,9 +293,13 @@ QString ExportDialog::homeFolder() const {
                        : QDir::homePath();
 }
 
-QString ExportDialog::deviceText() const {
+void ExportDialog::showDevice() {
     const EngineClient* engine = m_workbench.engine();
-    if (!engine || engine->hello().isEmpty()) return tr("The engine is not running yet.");
+    if (!engine || engine->hello().isEmpty()) {
+        m_device->setText(tr("The engine is not running yet."));
+        m_deviceReason->setFullText({});
+        return;
+    }
     QString used = QStringLiteral("CPU"), reason;
     for (const QJsonValue& value : engine->hello()[QLatin1String("devices")].toArray()) {
         const QJsonObject device = value.toObject();
@@ -301,8 +312,8 @@ QString ExportDialog::deviceText() const {
     }
     const int count = engine->hello()[QLatin1String("threads")].toInt();
     const QString threads = count == 1 ? tr("1 thread") : tr("%1 threads").arg(count);
-    return reason.isEmpty() ? tr("%1, %2").arg(used, threads)
-                            : tr("%1, %2. %3").arg(used, threads, reason);
+    m_device->setText(tr("%1, %2").arg(used, threads));
+    m_deviceReason->setFullText(reason);
 }
 
 void ExportDialog::check() {

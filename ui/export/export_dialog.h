@@ -51,9 +51,9 @@ private:
     void start(bool resume);
     void mainPressed();
     void otherPressed();
-    QString deviceText() const;
     bool elsewhere() const { return m_base.remote; }
     QString homeFolder() const; ///< on the machine of the export
+    void showDevice();
 
     Workbench& m_workbench;
     ExportRun& m_run;
@@ -68,8 +68,8 @@ private:
                 *m_open = nullptr, *m_test = nullptr;
     QComboBox* m_format = nullptr;
     QLabel *m_shards = nullptr, *m_size = nullptr, *m_share = nullptr, *m_space = nullptr,
-           *m_spaceIcon = nullptr, *m_found = nullptr;
-    ElidedLabel *m_time = nullptr, *m_device = nullptr;
+           *m_spaceIcon = nullptr, *m_found = nullptr, *m_device = nullptr;
+    ElidedLabel *m_time = nullptr, *m_deviceReason = nullptr;
     QCheckBox *m_verify = nullptr, *m_keepHead = nullptr, *m_replace = nullptr;
     QWidget* m_foundRow = nullptr;
     QFormLayout* m_form = nullptr;

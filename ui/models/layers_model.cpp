@@ -3,6 +3,7 @@
 #include "ui/models/layers_model.h"
 
 #include "core/base/error.h"
+#include "ui/models/metric_help.h"
 #include "ui/models/texts.h"
 #include "ui/state/sensitivity.h"
 
@@ -266,6 +267,20 @@ QVariant LayersModel::headerData(int section, Qt::Orientation orientation, int r
             return tr("Predicted cost of storing the layer at 3 bits, in nats per token");
         case DeltaPpl:
             return tr("The layer's part of the predicted increase in perplexity");
+        default:
+            return {};
+        }
+    }
+    if (role == Qt::WhatsThisRole) {
+        switch (section) {
+        case Bits:
+            return figureHelp(Figure::BitShares);
+        case MeanBits:
+            return figureHelp(Figure::BitsPerWeight);
+        case Sensitivity:
+            return figureHelp(Figure::LayerSensitivity);
+        case DeltaPpl:
+            return figureHelp(Figure::LayerDeltaPpl);
         default:
             return {};
         }

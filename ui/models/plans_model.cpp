@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/models/plans_model.h"
 
+#include "ui/models/metric_help.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/theme/theme.h"
@@ -243,6 +244,22 @@ QVariant PlansModel::headerData(int section, Qt::Orientation orientation, int ro
     if (orientation != Qt::Horizontal) return {};
     if (role == Qt::TextAlignmentRole)
         return int((section == Plan ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignVCenter);
+    if (role == Qt::WhatsThisRole) {
+        switch (section) {
+        case Bits:
+            return figureHelp(Figure::BitsPerWeight);
+        case Size:
+            return figureHelp(Figure::Size);
+        case Predicted:
+            return figureHelp(Figure::Predicted);
+        case Measured:
+            return figureHelp(Figure::Measured);
+        case OffBy:
+            return figureHelp(Figure::OffBy);
+        default:
+            return {};
+        }
+    }
     if (role != Qt::DisplayRole) return {};
     switch (section) {
     case Plan:

@@ -32,6 +32,12 @@ std::string exactName(const std::string& pattern) {
     return name;
 }
 
+/// "2.mlp.up_proj": in lists the block's number says enough.
+QString shortPath(const QString& path) {
+    const QString prefix = QStringLiteral("layers.");
+    return path.startsWith(prefix) ? path.mid(prefix.size()) : path;
+}
+
 QString rangesText(const std::vector<std::pair<int64_t, int64_t>>& ranges) {
     const QLocale locale;
     QStringList parts;
@@ -106,7 +112,7 @@ QString pinText(const Pin& pin, const ModelData* model) {
         where = QString::fromStdString(name);
         if (model)
             for (const LayerEntry& entry : model->entries)
-                if (entry.name == name) where = entry.path;
+                if (entry.name == name) where = shortPath(entry.path);
     } else {
         where = QString::fromStdString(pin.pattern);
     }

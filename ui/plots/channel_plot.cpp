@@ -55,7 +55,7 @@ ChannelPlot::ChannelPlot(QWidget* parent) : PlotView(parent), d(std::make_unique
 ChannelPlot::~ChannelPlot() = default;
 
 void ChannelPlot::Private::build() {
-    auto* heading = new QLabel(ChannelPlot::tr("Channels"), q);
+    heading = new QLabel(ChannelPlot::tr("Channels"), q);
     heading->setFont(boldened(q->font()));
     name = new ElidedLabel(q, Qt::ElideMiddle);
     facts = new ElidedLabel(q);
@@ -142,6 +142,7 @@ void ChannelPlot::setData(ChannelData data) {
     d->rangeValues();
     d->applyView();
     d->showFacts();
+    d->fitHeader();
     d->showSelection();
     d->replot();
     if (state().kind == PlotState::Kind::Empty && count > 0) setState({});
@@ -373,11 +374,11 @@ std::vector<LegendEntry> ChannelPlot::legend(const PlotTheme& theme) const {
 }
 
 void ChannelPlot::themeChanged() {
-    for (QLabel* heading : findChildren<QLabel*>(QString(), Qt::FindDirectChildrenOnly))
-        if (heading->text() == tr("Channels")) heading->setFont(boldened(font()));
+    d->heading->setFont(boldened(font()));
     d->restyle();
     d->rangeValues();
     d->showFacts();
+    d->fitHeader();
     d->showSelection();
     d->replot();
 }

@@ -20,7 +20,10 @@ constexpr double kWheelFactor = 1.25; ///< per notch
 } // namespace
 
 bool ChannelPlot::canvasEvent(QEvent* event) {
-    if (event->type() == QEvent::Resize) d->labelValues();
+    if (event->type() == QEvent::Resize) {
+        d->labelValues();
+        d->fitHeader();
+    }
     if (d->channels() <= 0) return false;
     switch (event->type()) {
     case QEvent::MouseButtonPress:

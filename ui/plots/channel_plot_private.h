@@ -26,7 +26,9 @@ struct ChannelPlot::Private {
     PaintedLayer *bars = nullptr, *overlay = nullptr;
     QSharedPointer<NumberTicker> linearTicker{new NumberTicker}, placeTicker{new NumberTicker};
     QSharedPointer<DecadeTicker> decadeTicker{new DecadeTicker};
+    QLabel* heading = nullptr;
     ElidedLabel *name = nullptr, *facts = nullptr;
+    QString factsText;
     QComboBox *metricBox = nullptr, *orderBox = nullptr;
     QToolButton *linear = nullptr, *logarithmic = nullptr;
     QCheckBox* clip = nullptr;
@@ -86,6 +88,9 @@ struct ChannelPlot::Private {
 
     // Texts around the plot.
     void showFacts();
+    /// In a narrow view the facts move to the footer, then the heading goes: the layer's name
+    /// stays.
+    void fitHeader();
     void showSelection();
     QString offScaleWords() const;
     void labelValues(); ///< of the axis, on two lines where one is too long

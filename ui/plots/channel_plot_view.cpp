@@ -320,6 +320,7 @@ QStringList ChannelPlot::Private::readoutLines() const {
 
 void ChannelPlot::Private::showFacts() {
     name->setFullText(data.layer);
+    factsText.clear();
     if (channels() <= 0) {
         facts->setFullText({});
         return;
@@ -332,16 +333,46 @@ void ChannelPlot::Private::showFacts() {
         text = ChannelPlot::tr("%1, mean %2 bits")
                    .arg(text, locale.toString(sum / double(bits.size()), 'f', 2));
     }
+    factsText = text;
     facts->setFullText(text);
+    if (facts->isHidden() && !live) showSelection();
+}
+
+void ChannelPlot::Private::fitHeader() {
+    const QMargins margins = q->header()->contentsMargins();
+    int controls = margins.left() + margins.right();
+    for (const QWidget* control : {static_cast<QWidget*>(metricBox),
+                                   static_cast<QWidget*>(orderBox), static_cast<QWidget*>(linear),
+                                   static_cast<QWidget*>(logarithmic), static_cast<QWidget*>(clip)})
+        if (!control->isHidden()) controls += control->sizeHint().width() + 8;
+    const QFontMetrics metrics(q->font());
+    const int named = controls + metrics.horizontalAdvance(data.layer) + 16;
+    const int headed = named + heading->sizeHint().width() + 8;
+    const int room = q->width();
+    heading->setVisible(headed <= room || data.layer.isEmpty());
+    name->setFont(heading->isHidden() ? boldened(q->font()) : q->font());
+    const bool stated = headed + metrics.horizontalAdvance(factsText) + 8 <= room;
+    if (stated == !facts->isHidden()) return;
+    // Without it the name takes the stretch.
+    facts->setVisible(stated);
+    q->header()->setStretchFactor(name, stated ? 0 : 1);
+    showSelection();
 }
 
 void ChannelPlot::Private::showSelection() {
     const auto ranges = q->selection();
     pinButton->setVisible(!ranges.empty());
     if (ranges.empty()) {
-        const QString hint =
-            channels() > 0 ? ChannelPlot::tr("Shift+drag selects channels") : QString();
-        selectionText->setText(hint);
+        QStringList hint;
+        if (facts->isHidden() && !factsText.isEmpty()) hint << factsText;
+        if (channels() > 0) hint << ChannelPlot::tr("Shift+drag selects channels");
+        // Whole or not at all.
+        const QFontMetrics metrics(q->font());
+        const int room = q->width() - legend->sizeHint().width() - 64;
+        while (hint.size() > 1 &&
+               metrics.horizontalAdvance(hint.join(QStringLiteral("   ·   "))) > room)
+            hint.removeLast();
+        selectionText->setText(hint.join(QStringLiteral("&nbsp;&nbsp; · &nbsp;&nbsp;")));
         selectionText->setForegroundRole(QPalette::PlaceholderText);
         return;
     }

@@ -3,6 +3,7 @@
 #include "ui/plots/elided_label.h"
 
 #include <QPainter>
+#include <QStyle>
 
 namespace bitloom::ui {
 
@@ -17,6 +18,11 @@ void ElidedLabel::setFullText(const QString& text) {
     setToolTip(text);
 }
 
+void ElidedLabel::setShortText(const QString& text) {
+    m_short = text;
+    update();
+}
+
 QSize ElidedLabel::minimumSizeHint() const {
     return {std::min(fontMetrics().horizontalAdvance(text()), fontMetrics().averageCharWidth() * 8),
             QLabel::minimumSizeHint().height()};
@@ -25,8 +31,14 @@ QSize ElidedLabel::minimumSizeHint() const {
 void ElidedLabel::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     painter.setPen(palette().color(foregroundRole()));
-    painter.drawText(contentsRect(), int(Qt::AlignLeft | Qt::AlignVCenter),
-                     fontMetrics().elidedText(text(), m_mode, contentsRect().width()));
+    const int room = contentsRect().width();
+    const bool fits = fontMetrics().horizontalAdvance(text()) <= room;
+    const QString& words = fits || m_short.isEmpty() ? text() : m_short;
+    if (!fits && !m_short.isEmpty() && fontMetrics().horizontalAdvance(m_short) > room) return;
+    painter.drawText(
+        contentsRect(),
+        int(QStyle::visualAlignment(layoutDirection(), Qt::AlignLeft) | Qt::AlignVCenter),
+        fontMetrics().elidedText(words, m_mode, room));
 }
 
 } // namespace bitloom::ui

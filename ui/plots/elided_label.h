@@ -12,6 +12,9 @@ class ElidedLabel : public QLabel {
 public:
     explicit ElidedLabel(QWidget* parent = nullptr, Qt::TextElideMode mode = Qt::ElideRight);
     void setFullText(const QString& text);
+    /// Shown instead where the full text does not fit, or nothing if that is too long as well;
+    /// empty: the full text, cut.
+    void setShortText(const QString& text);
     QSize minimumSizeHint() const override;
 
 protected:
@@ -19,6 +22,7 @@ protected:
 
 private:
     Qt::TextElideMode m_mode;
+    QString m_short;
 };
 
 } // namespace bitloom::ui

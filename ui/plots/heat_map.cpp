@@ -79,6 +79,8 @@ void HeatMap::setData(HeatMapData data) {
     if (!d->valid()) d->data.values.clear();
     d->range();
     d->columnTitle->setFullText(d->data.columnTitle);
+    // Up to the comma where there is room for that alone.
+    d->columnTitle->setShortText(d->data.columnTitle.section(QLatin1Char(','), 0, 0));
     d->cursorKind = d->cursorRow = d->cursorColumn = -1;
     if (d->selectedKind >= d->kinds() || d->selectedRow >= d->rows())
         d->selectedKind = d->selectedRow = -1;

@@ -97,9 +97,11 @@ void ParetoPlot::Private::paintReference(QCPPainter& painter, const PlotTheme& t
     painter.setPen(theme.secondary);
     const double height = QFontMetricsF(painter.font()).height();
     const bool below = y + height + 2 <= rect.bottom();
-    painter.drawText(QRectF(rect.left(), below ? y + 2 : y - height - 2, rect.width() - 6, height),
-                     Qt::AlignRight | Qt::AlignVCenter,
-                     ParetoPlot::tr("FP16 %1").arg(perplexityText(data.fp16Perplexity)));
+    // At the left: at the right the curve comes down to this line.
+    painter.drawText(
+        QRectF(rect.left() + 6, below ? y + 2 : y - height - 2, rect.width() - 12, height),
+        Qt::AlignLeft | Qt::AlignVCenter,
+        ParetoPlot::tr("FP16 %1").arg(perplexityText(data.fp16Perplexity)));
 }
 
 void ParetoPlot::Private::paintCurve(QCPPainter& painter, const PlotTheme& theme) const {
@@ -161,7 +163,7 @@ void ParetoPlot::Private::paintLabels(QCPPainter& painter, const PlotTheme& them
     if (reserved.isValid()) taken.push_back(reserved);
     if (std::isfinite(data.fp16Perplexity)) {
         const double y = plot->yAxis->coordToPixel(data.fp16Perplexity);
-        taken.push_back({area().right() - 90, y - 2, 90, metrics.height() + 6});
+        taken.push_back({area().left(), y - 2, 90, metrics.height() + 6});
     }
     for (const MeasuredMark& mark : data.measured)
         taken.push_back(
@@ -246,8 +248,16 @@ void ParetoPlot::Private::paintOverlay(QCPPainter& painter) {
                 painter.drawEllipse(at, 2, 2);
             }
             QString words = planName.isEmpty() ? ParetoPlot::tr("this plan") : planName;
+            const auto measured = std::find_if(
+                data.measured.begin(), data.measured.end(), [this](const MeasuredMark& mark) {
+                    return mark.family == MeasuredMark::Family::Plan && mark.bits == plan.bits &&
+                           mark.bytes == plan.bytes;
+                });
             words = ParetoPlot::tr("%1: predicted %2").arg(words, perplexityText(plan.perplexity));
-            if (std::isfinite(plan.high) && std::isfinite(plan.low) && plan.high > plan.low)
+            if (measured != data.measured.end())
+                words = ParetoPlot::tr("%1, measured %2")
+                            .arg(words, perplexityText(measured->perplexity));
+            else if (std::isfinite(plan.high) && std::isfinite(plan.low) && plan.high > plan.low)
                 words += QStringLiteral("\u00A0±\u00A0") +
                          numberText(q->locale(), (plan.high - plan.low) / 2, 2);
             const QFont bold = boldened(small);
@@ -262,6 +272,9 @@ void ParetoPlot::Private::paintOverlay(QCPPainter& painter) {
                 else
                     label.moveTop(legendBox.bottom() + 4);
             }
+            // In a narrow view it crosses the line rather than the axis.
+            label.moveLeft(std::clamp(label.left(), rect.left() + 4,
+                                      std::max(rect.left() + 4, rect.right() - width)));
             QColor halo = colours.panel;
             halo.setAlphaF(0.85f);
             painter.fillRect(label.adjusted(-3, 0, 3, 0), halo);

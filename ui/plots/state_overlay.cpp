@@ -59,9 +59,9 @@ void drawProgress(QPainter& painter, const QRectF& groove, double progress,
 
 } // namespace
 
-StateOverlay::StateOverlay(QWidget* parent)
-    : QWidget(parent), m_message(new QLabel(this)), m_detail(new QLabel(this)),
-      m_action(new QPushButton(this)) {
+StateOverlay::StateOverlay(QWidget* parent, bool skeleton)
+    : QWidget(parent), m_skeleton(skeleton), m_message(new QLabel(this)),
+      m_detail(new QLabel(this)), m_action(new QPushButton(this)) {
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(24, 16, 24, 16);
     column->setSpacing(8);
@@ -108,7 +108,7 @@ void StateOverlay::paintEvent(QPaintEvent*) {
     const PlotTheme theme = PlotTheme::of(palette());
     QPainter painter(this);
     painter.fillRect(rect(), theme.panel);
-    drawSkeleton(painter, rect(), theme);
+    if (m_skeleton) drawSkeleton(painter, rect(), theme);
     // The words stand on a quiet field, so that they never cross the silhouette.
     QRectF text = m_message->geometry();
     for (const QWidget* widget : {static_cast<QWidget*>(m_detail), static_cast<QWidget*>(m_action)})

@@ -16,7 +16,8 @@ namespace bitloom::ui {
 class StateOverlay : public QWidget {
     Q_OBJECT
 public:
-    explicit StateOverlay(QWidget* parent);
+    /// `skeleton`: with the silhouette of a plot, for views that will be one.
+    explicit StateOverlay(QWidget* parent, bool skeleton = true);
     void setState(const PlotState& state);
 
 signals:
@@ -29,6 +30,7 @@ protected:
 private:
     void restyle();
     PlotState m_state;
+    bool m_skeleton;
     QLabel *m_message, *m_detail;
     QPushButton* m_action;
 };

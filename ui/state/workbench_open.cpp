@@ -25,6 +25,7 @@ QString fromStd(const std::string& text) {
 void Workbench::openModel(const QString& path) {
     d->opening.cancel();
     d->remote.reset();
+    if (m_phase != Phase::Opening) d->phaseBefore = m_phase;
     setPhase(Phase::Opening);
     if (engineIsRemote())
         openRemote(path);
@@ -121,7 +122,8 @@ void Workbench::closeModel() {
 void Workbench::install(Opened& opened) {
     if (!opened.problem.what.isEmpty()) {
         d->restored.reset();
-        setPhase(Phase::Failed, opened.problem);
+        // A model that is open stays so, with everything that was decided on it.
+        setPhase(m_model ? d->phaseBefore : Phase::Failed, opened.problem);
         return;
     }
     d->settleTimer.stop();

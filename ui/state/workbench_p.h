@@ -50,6 +50,7 @@ struct Workbench::Private {
     QTimer settleTimer;
     QElapsedTimer lastBudget;
     int budgetSerial = 0;
+    Phase phaseBefore = Phase::Empty; ///< of the present model, while another is being opened
 
     std::shared_ptr<PlanContext> context;
     PlanFrame frame;

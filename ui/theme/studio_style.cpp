@@ -4,6 +4,7 @@
 
 #include "ui/plots/plot_theme.h"
 #include "ui/theme/icons.h"
+#include "ui/theme/theme.h"
 
 #include <QAbstractItemView>
 #include <QAbstractSpinBox>
@@ -163,6 +164,14 @@ QIcon StudioStyle::standardIcon(StandardPixmap standard, const QStyleOption* opt
         return symbol("clear");
     case SP_ToolBarHorizontalExtensionButton:
         return symbol("more");
+    case SP_MessageBoxQuestion:
+        return symbol("help");
+    case SP_MessageBoxInformation:
+        return symbol("info");
+    case SP_MessageBoxWarning:
+        return symbol("warning");
+    case SP_MessageBoxCritical:
+        return symbol("error");
     default:
         return QProxyStyle::standardIcon(standard, option, widget);
     }
@@ -381,13 +390,16 @@ void StudioStyle::drawControl(ControlElement element, const QStyleOption* option
             QRect(option->rect.left(), option->rect.bottom(), option->rect.width(), 1),
             theme.separator);
         painter->save();
-        QFont font = painter->font();
-        font.setWeight(QFont::DemiBold);
+        const QFont font = headingFont();
         painter->setFont(font);
-        const QRect text = proxy()->subElementRect(SE_DockWidgetTitleBarText, option, widget);
+        const bool mirrored = option->direction == Qt::RightToLeft;
+        const QRect text = proxy()
+                               ->subElementRect(SE_DockWidgetTitleBarText, option, widget)
+                               .adjusted(mirrored ? 0 : 12, 0, mirrored ? -12 : 0, 0);
         proxy()->drawItemText(
-            painter, text.adjusted(8, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, option->palette,
-            true, QFontMetrics(font).elidedText(dock->title, Qt::ElideRight, text.width() - 8),
+            painter, text, Qt::AlignVCenter | visualAlignment(option->direction, Qt::AlignLeft),
+            option->palette, true,
+            QFontMetrics(font).elidedText(dock->title, Qt::ElideRight, text.width()),
             QPalette::WindowText);
         painter->restore();
         return;

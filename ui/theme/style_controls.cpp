@@ -137,7 +137,10 @@ void StudioStyle::drawToolButton(const QStyleOption* option, QPainter* painter,
         painter->setClipRect(option->rect);
         const QColor base = option->palette.color(QPalette::Button);
         painter->setPen(QPen(theme.border, 1));
-        painter->setBrush(on ? theme.selectedRow : hover ? blend(base, theme.text, 0.06) : base);
+        const bool chosen = on && has(option, State_Enabled);
+        painter->setBrush(chosen  ? theme.selectedRow
+                          : hover ? blend(base, theme.text, 0.06)
+                                  : base);
         const double left = (place < 0) != mirrored || place == 0 ? 0 : 8;
         const bool roundLeft = mirrored ? place > 0 : place < 0;
         const bool roundRight = mirrored ? place < 0 : place > 0;

@@ -163,7 +163,25 @@ private:
     }
 };
 
+class Heading : public QLabel {
+public:
+    explicit Heading(const QString& text, QWidget* parent) : QLabel(text, parent) {
+        setFont(headingFont());
+    }
+
+protected:
+    void changeEvent(QEvent* event) override {
+        QLabel::changeEvent(event);
+        if (event->type() == QEvent::ApplicationFontChange && font() != headingFont())
+            setFont(headingFont());
+    }
+};
+
 } // namespace
+
+QLabel* headingLabel(const QString& text, QWidget* parent) {
+    return new Heading(text, parent);
+}
 
 QLabel* captionLabel(const QString& text, QWidget* parent) {
     return new Caption(text, parent);

@@ -56,5 +56,7 @@ QFont headingFont(); ///< dock and group titles: semibold
 
 /// A label in the secondary colour and caption size.
 QLabel* captionLabel(const QString& text, QWidget* parent = nullptr);
+/// In headingFont(), which it follows when the font size changes.
+QLabel* headingLabel(const QString& text, QWidget* parent = nullptr);
 
 } // namespace bitloom::ui

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/window/budget_bar.h"
 
+#include "ui/models/metric_help.h"
 #include "ui/models/texts.h"
 #include "ui/state/settings.h"
 #include "ui/theme/theme.h"
@@ -65,8 +66,7 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
 
     auto* unitColumn = new QVBoxLayout;
     unitColumn->setSpacing(4);
-    auto* title = new QLabel(tr("&Budget"));
-    title->setFont(headingFont());
+    QLabel* title = headingLabel(tr("&Budget"));
     m_unit = new QComboBox;
     m_unit->setObjectName(QStringLiteral("budgetUnit"));
     m_unit->setAccessibleName(tr("Unit of the budget"));
@@ -105,17 +105,13 @@ BudgetBar::BudgetBar(Workbench& workbench, QWidget* parent)
     figures->setSpacing(24);
     m_bits = new FigureLabel(tr("Bits per weight"));
     m_bits->setObjectName(QStringLiteral("figureBits"));
-    m_bits->setWhatsThis(tr("All stored bits of the quantized layers — codes, tables, scales, zero "
-                            "points, outliers, class lists — divided by their weights."));
+    m_bits->setWhatsThis(figureHelp(Figure::BitsPerWeight));
     m_size = new FigureLabel(tr("Size"));
     m_size->setObjectName(QStringLiteral("figureSize"));
-    m_size->setWhatsThis(tr("Bytes of all files of the exported folder, computed by the code that "
-                            "writes them."));
+    m_size->setWhatsThis(figureHelp(Figure::Size));
     m_ppl = new FigureLabel(tr("Perplexity"));
     m_ppl->setObjectName(QStringLiteral("figurePerplexity"));
-    m_ppl->setWhatsThis(tr("exp(NLL of FP16 + predicted increase). The increase follows from "
-                           "½ Σ γ c SSE over all channels, scaled by what was measured so far; the "
-                           "band is the spread of measured over predicted."));
+    m_ppl->setWhatsThis(figureHelp(Figure::Predicted) % figureHelp(Figure::Measured));
     m_bits->setSamples(QStringLiteral("8.00"), tr("bits"),
                        tr("+0.20 since grab") + QStringLiteral("000"));
     m_size->setSamples(QStringLiteral("888.88 MiB"), tr("(88 % of FP16)"),
@@ -252,10 +248,13 @@ void BudgetBar::updateRange() {
         m_value->setSingleStep(0.01 * std::max(1.0, std::round((high - low) / m_sizeUnit)));
         m_value->setRange(0.001, 1e7);
         const double bytes = m_sizeUnit;
-        m_slider->setScale(low, high, m_sizeUnit * 0.001, false, [low, high, bytes](double v) {
-            return v == low || v == high ? fixedText(v / bytes, 2)
-                                         : QLocale().toString(v / bytes, 'g', 3);
-        });
+        m_slider->setScale(
+            low, high, m_sizeUnit * 0.001, false,
+            [low, high, bytes](double v) {
+                return v == low || v == high ? fixedText(v / bytes, 2)
+                                             : QLocale().toString(v / bytes, 'g', 3);
+            },
+            m_sizeUnit);
         break;
     }
     case Budget::Kind::Speed:
@@ -271,7 +270,8 @@ void BudgetBar::updateRange() {
         m_value->setSuffix(QChar(0x00A0) % QLatin1Char('%'));
         m_value->setSingleStep(0.1);
         m_value->setRange(0, 1e6);
-        m_slider->setScale(std::max(low, 1e-5), high, 1e-5, true, [](double v) {
+        // A string, not a builder: that would refer to parts that are gone when it is read.
+        m_slider->setScale(std::max(low, 1e-5), high, 1e-5, true, [](double v) -> QString {
             return QLatin1Char('+') % QLocale().toString(v * 100, 'g', 3) % QChar(0x00A0) %
                    QLatin1Char('%');
         });

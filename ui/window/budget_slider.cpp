@@ -20,7 +20,7 @@ namespace {
 
 constexpr int handleRadius = 9, grooveHeight = 4;
 
-/// Round values between the ends, for ticks: 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8 times a power
+/// Round values between the ends, for ticks: 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8 times a power
 /// of 10.
 std::vector<double> roundValues(double low, double high) {
     static constexpr double steps[] = {1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8};
@@ -49,7 +49,8 @@ BudgetSlider::BudgetSlider(QWidget* parent) : QSlider(Qt::Horizontal, parent) {
 }
 
 void BudgetSlider::setScale(double low, double high, double unit, bool mirrored,
-                            std::function<QString(double)> format) {
+                            std::function<QString(double)> format, double shown) {
+    m_shown = shown;
     m_low = low;
     m_high = std::max(high, low);
     m_unit = unit;
@@ -212,12 +213,13 @@ void BudgetSlider::layTicks() {
         taken.push_back(extent(end, m_ticks.back().text));
     }
     // Whole numbers before halves, as far as there is room.
-    std::vector<double> values = roundValues(m_low, m_high);
+    std::vector<double> values = roundValues(m_low / m_shown, m_high / m_shown);
     std::ranges::stable_sort(values, {}, [](double v) {
         const double digits = v / std::pow(10, std::floor(std::log10(v)));
         return std::abs(digits - std::round(digits)) > 1e-6;
     });
-    for (const double value : values) {
+    for (double value : values) {
+        value *= m_shown;
         const QString text = m_format(value);
         const auto own = extent(value, text);
         const bool free = std::ranges::none_of(taken, [&](const auto& other) {
@@ -277,6 +279,11 @@ void BudgetSlider::paintEvent(QPaintEvent*) {
         painter.setBrush(theme.accentFill);
         painter.drawEllipse(centre, handleRadius + (hasFocus() || isSliderDown() ? 3.5 : 2.0),
                             handleRadius + (hasFocus() || isSliderDown() ? 3.5 : 2.0));
+    }
+    if (hasFocus()) { // the ring that every control has
+        painter.setPen(QPen(theme.accent, 1));
+        painter.setBrush(Qt::NoBrush);
+        painter.drawEllipse(centre, handleRadius + 2.5, handleRadius + 2.5);
     }
     painter.setPen(QPen(theme.accent, 2));
     painter.setBrush(theme.panel);

@@ -17,9 +17,10 @@ class BudgetSlider : public QSlider {
 public:
     explicit BudgetSlider(QWidget* parent = nullptr);
 
-    /// `format` turns a value into a tick's text. `mirrored`: the least is at the right.
+    /// `format` turns a value into a tick's text. `mirrored`: the least is at the right. Ticks are
+    /// round in multiples of `shown`: bytes are read as MiB.
     void setScale(double low, double high, double unit, bool mirrored,
-                  std::function<QString(double)> format);
+                  std::function<QString(double)> format, double shown = 1);
     double realValue() const;
     /// Does not emit moved().
     void setRealValue(double value);
@@ -55,7 +56,7 @@ private:
     void layTicks();
     void moveTo(double value);
 
-    double m_low = 2, m_high = 8, m_unit = 0.01, m_value = 3;
+    double m_low = 2, m_high = 8, m_unit = 0.01, m_value = 3, m_shown = 1;
     bool m_mirrored = false, m_hover = false, m_setting = false;
     std::function<QString(double)> m_format;
     std::vector<Tick> m_ticks;

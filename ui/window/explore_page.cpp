@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/window/explore_page.h"
 
+#include "ui/models/metric_help.h"
 #include "ui/models/texts.h"
 #include "ui/plots/channel_plot.h"
 #include "ui/plots/heat_map.h"
@@ -47,6 +48,7 @@ ExplorePage::ExplorePage(Workbench& workbench, QWidget* parent)
     m_heat->setQuantities(names, 0);
     addWidget(m_channels);
     addWidget(m_heat);
+    setFocusProxy(m_channels);
     setStretchFactor(0, 3);
     setStretchFactor(1, 2);
 
@@ -93,7 +95,8 @@ ExplorePage::ExplorePage(Workbench& workbench, QWidget* parent)
                 m_workbench.selectChannels(ranges);
                 emit pinRequested();
             });
-    connect(m_channels, &ChannelPlot::metricChanged, this, [this] {
+    connect(m_channels, &ChannelPlot::metricChanged, this, [this](ChannelMetric metric) {
+        m_channels->setWhatsThis(metricHelp(metric));
         m_revision = 0;
         showPlan();
     });
@@ -114,6 +117,8 @@ ExplorePage::ExplorePage(Workbench& workbench, QWidget* parent)
         connect(view, &PlotView::failed, &m_workbench, &Workbench::message);
         connect(view, &PlotView::actionRequested, this, &ExplorePage::analyzeRequested);
     }
+    m_channels->setWhatsThis(metricHelp(m_channels->metric()));
+    m_heat->setWhatsThis(metricHelp(quantities[m_quantity].metric));
     updateStates();
     if (workbench.hasModel()) {
         showLayer();
@@ -220,6 +225,7 @@ void ExplorePage::showHeat() {
                        std::numeric_limits<float>::quiet_NaN());
     m_heat->setTitle(tr("%1 by layer and channel quantile").arg(data.quantity));
     m_heat->setCaption(caption());
+    m_heat->setWhatsThis(metricHelp(quantity.metric));
     if (quantity.metric == ChannelMetric::Bits) {
         data.low = 2;
         data.high = 8;

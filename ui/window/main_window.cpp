@@ -89,6 +89,11 @@ MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWid
         updatePage();
         updateActions();
         updateTitle();
+        // The first page says what went wrong by itself; over a model that stays open a box does.
+        const Workbench::Problem problem = m_workbench.error();
+        if (m_workbench.hasModel() && !problem.what.isEmpty())
+            tellProblem(tr("The model could not be opened"),
+                        QStringList{problem.what, problem.hint}.join(QLatin1Char('\n')).trimmed());
     });
     for (auto signal : {&Workbench::planSettled, &Workbench::engineChanged,
                         &Workbench::presetsChanged, &Workbench::decisionChanged})
@@ -152,7 +157,9 @@ QDialog* MainWindow::makeDialog(const QString& id) {
 
 void MainWindow::changeEvent(QEvent* event) {
     QMainWindow::changeEvent(event);
-    if (event->type() == QEvent::FontChange && m_titleLabel) updateTitle();
+    // Queued: the title itself hears of the font after the window.
+    if (event->type() == QEvent::FontChange && m_titleLabel)
+        QMetaObject::invokeMethod(this, &MainWindow::updateTitle, Qt::QueuedConnection);
 }
 
 } // namespace bitloom::ui

@@ -145,6 +145,7 @@ private:
     void sessionOpened();
     void completeSession(Session& session) const;
     void showError(const QString& what, const QString& hint);
+    void tellProblem(const QString& what, const QString& details); ///< does not wait for an answer
     // main_window_plans.cpp
     void pinSelection(const QList<int>& layers);
     void unpinSelection(const QList<int>& layers);

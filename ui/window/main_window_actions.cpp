@@ -66,7 +66,7 @@ QList<QAction*> MainWindow::allActions() const {
 
 void MainWindow::makeMenus() {
     const auto id = [](const char* text) { return QString::fromLatin1(text); };
-    const auto key = [](int code) { return QKeySequence(code); };
+    const auto key = [](QKeyCombination code) { return QKeySequence(code); };
     const auto dialog = [this](const char* which) {
         return [this, which = QString::fromLatin1(which)] {
             if (QDialog* made = makeDialog(which)) made->open();
@@ -103,7 +103,8 @@ void MainWindow::makeMenus() {
 
     QMenu* edit = menuBar()->addMenu(tr("&Edit"));
     QUndoStack* undo = m_workbench.undoStack();
-    const auto undoable = [&](QAction* made, const char* name, const char* icon, int code) {
+    const auto undoable = [&](QAction* made, const char* name, const char* icon,
+                              QKeyCombination code) {
         made->setObjectName(id(name));
         made->setIcon(symbol(icon));
         made->setIconVisibleInMenu(false);
@@ -219,7 +220,8 @@ void MainWindow::makeMenus() {
 
     m_titleLabel = new QLabel;
     m_titleLabel->setObjectName(QStringLiteral("titleLabel"));
-    m_titleLabel->setContentsMargins(8, 8, 16, 0);
+    m_titleLabel->setContentsMargins(8, 6, 16, 0);
+    m_titleLabel->setAlignment(Qt::AlignTrailing | Qt::AlignVCenter);
     menuBar()->setCornerWidget(m_titleLabel);
     action(id("export"))->setVisible(false);
 }
@@ -228,6 +230,7 @@ void MainWindow::makeToolBar() {
     m_tools = addToolBar(tr("Actions"));
     m_tools->setObjectName(QStringLiteral("actionBar"));
     m_tools->setMovable(false);
+    m_tools->setContentsMargins(0, 2, 0, 6);
     m_tools->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
     m_tools->toggleViewAction()->setEnabled(false);
     const auto space = [this](int width) {
@@ -289,8 +292,13 @@ void MainWindow::updatePresetBox() {
     const QSignalBlocker blocker(m_presets);
     const bool live = m_workbench.hasPlan();
     m_presets->setEnabled(live);
+    if (!live) { // what a model that is not there would start with is nothing to show
+        m_presets->clear();
+        m_presets->addItem(QStringLiteral("–"), QString());
+        return;
+    }
     const QString current = m_workbench.currentPreset();
-    const QString shown = live ? planName(m_workbench) : QStringLiteral("–");
+    const QString shown = planName(m_workbench);
     // During a drag only the text of the first entry changes, if anything.
     const auto& presets = m_workbench.presets();
     const bool extra = current.isEmpty();

@@ -55,6 +55,16 @@ QString MainWindow::sampleFolder() const {
                : m_places.sampleFolder;
 }
 
+void MainWindow::tellProblem(const QString& what, const QString& details) {
+    logger("ui")->error("{}: {}", what.toStdString(), details.toStdString());
+    auto* box = new QMessageBox(QMessageBox::Warning, QStringLiteral("Bitloom"), what,
+                                QMessageBox::Close, this);
+    box->setObjectName(QStringLiteral("problemBox"));
+    box->setInformativeText(details);
+    box->setAttribute(Qt::WA_DeleteOnClose);
+    box->open();
+}
+
 void MainWindow::chooseModel() {
     Settings& settings = m_workbench.settings();
     const QString key = settings.placeKey(QStringLiteral("models/last_folder"));

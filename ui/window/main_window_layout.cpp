@@ -28,9 +28,13 @@
 #include <QLabel>
 #include <QMenu>
 #include <QMenuBar>
+#include <QScrollArea>
 #include <QStackedWidget>
 #include <QTabBar>
 #include <QToolButton>
+
+#include <algorithm>
+#include <numeric>
 
 namespace bitloom::ui {
 
@@ -121,6 +125,7 @@ void MainWindow::addLayout(const ViewLayout& layout) {
     auto* choose = new QAction(layout.title, this);
     choose->setObjectName(QStringLiteral("layout-") % layout.id);
     choose->setCheckable(true);
+    choose->setEnabled(m_workbench.hasModel());
     choose->setShortcut(layout.shortcut);
     choose->setToolTip(
         tr("%1 (%2)").arg(layout.title, layout.shortcut.toString(QKeySequence::NativeText)));
@@ -174,6 +179,8 @@ void MainWindow::setLayoutId(const QString& id) {
     m_layout = id;
     m_docksShown = false;
     updatePage();
+    // Where the work is: what is typed next must not land in whatever comes first by Tab.
+    if (layout->page && layout->page->isVisible()) layout->page->setFocus(Qt::OtherFocusReason);
 }
 
 void MainWindow::applyDocks(const ViewLayout& layout) {
@@ -185,7 +192,23 @@ void MainWindow::applyDocks(const ViewLayout& layout) {
     if (layout.docks.contains(QStringLiteral("layers")) &&
         layout.docks.contains(QStringLiteral("plan")))
         resizeDocks({dock(QStringLiteral("layers")), dock(QStringLiteral("plan"))},
-                    {digit * 37, digit * 41}, Qt::Horizontal);
+                    {digit * 41, digit * 41}, Qt::Horizontal);
+    // Above each other at the right: every panel what it needs, the last one the rest.
+    QList<QDockWidget*> stacked;
+    QList<int> heights;
+    for (const QString& id : m_dockOrder)
+        if (layout.docks.contains(id) && dockWidgetArea(m_docks[id]) == Qt::RightDockWidgetArea) {
+            const auto* scroll = qobject_cast<QScrollArea*>(m_docks[id]->widget());
+            const QWidget* panel = scroll ? scroll->widget() : m_docks[id]->widget();
+            stacked.append(m_docks[id]);
+            heights.append(panel->sizeHint().height() + 2 * metrics.height());
+        }
+    if (stacked.size() > 1) {
+        const int others = std::accumulate(heights.begin(), heights.end() - 1, 0);
+        const int room = m_pages->height();
+        heights.last() = std::max(room / 4, room - others);
+        resizeDocks(stacked, heights, Qt::Vertical);
+    }
     if (layout.docks.contains(QStringLiteral("pareto")))
         resizeDocks({dock(QStringLiteral("pareto"))}, {height() * 26 / 100}, Qt::Vertical);
 }

@@ -50,10 +50,13 @@ StatusLine::StatusLine(Workbench& workbench, LogBuffer& log, QWidget* parent)
     m_warnings->setObjectName(QStringLiteral("statusLog"));
     m_warnings->setAutoRaise(true);
     m_warnings->setToolTip(tr("Show the log"));
-    m_saved = captionLabel({});
-    m_engine = captionLabel({});
+    m_saved = new QLabel;
+    m_engine = new QLabel;
+    for (QLabel* label : {m_saved, m_engine})
+        label->setForegroundRole(QPalette::PlaceholderText);
     m_engine->setObjectName(QStringLiteral("statusEngine"));
-    m_engine->setContentsMargins(0, 0, 16, 0);
+    m_saved->setContentsMargins(8, 0, 0, 0);
+    m_engine->setContentsMargins(8, 0, 16, 0);
     addPermanentWidget(m_warnings);
     addPermanentWidget(m_saved);
     addPermanentWidget(m_engine);
@@ -164,7 +167,10 @@ void StatusLine::updateEngine() {
         m_engine->setText(tr("engine stopped"));
         break;
     case EngineClient::State::Dead:
-        m_engine->setText(tr("engine not running"));
+        // A cancel that had to end the process brings a new one at once.
+        m_engine->setText(engine->reason().code == EngineError::Cancelled
+                              ? tr("engine starting")
+                              : tr("engine not running"));
         m_engine->setToolTip(engine->reason().message);
         break;
     }

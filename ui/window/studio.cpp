@@ -21,6 +21,7 @@
 #include <QLocale>
 #include <QMessageBox>
 #include <QPushButton>
+#include <QScreen>
 #include <QSettings>
 
 namespace bitloom::ui {
@@ -116,7 +117,7 @@ void Studio::startEngine() {
 void Studio::start(const QString& path, bool sample) {
     m_autosave = std::make_unique<Autosave>(*m_workbench, m_settings);
     m_window->setAutosave(m_autosave.get());
-    m_window->show();
+    showFitting();
     if (m_options.engine) startEngine();
     if (path.endsWith(QLatin1String(".bitloom-session"))) {
         m_window->openSession(path);
@@ -128,6 +129,17 @@ void Studio::start(const QString& path, bool sample) {
         const QString last = m_autosave->lastSession();
         if (!last.isEmpty()) m_window->restoreSession(last, false);
     }
+}
+
+/// Its own size where the screen has room for it and the frame around it, else all of the screen.
+void Studio::showFitting() {
+    const QScreen* screen = m_window->screen();
+    const QSize room = screen ? screen->availableSize() - QSize(8, 40) : m_window->size();
+    const bool fits = QRect({}, room).contains(QRect({}, m_window->size()));
+    if (m_settings.windowGeometry().isEmpty() && !fits)
+        m_window->showMaximized();
+    else
+        m_window->show();
 }
 
 /// Runs that ended without a word left their sessions behind: each is offered, newest first, until

@@ -44,6 +44,7 @@ public:
     void startEngine(); ///< start() does so by itself
 
     Settings& settings() { return m_settings; }
+    LogBuffer& log() { return m_log; }
     Workbench& workbench() { return *m_workbench; }
     MainWindow& window() { return *m_window; }
     StudioRooms& rooms() { return *m_rooms; }
@@ -51,6 +52,7 @@ public:
     Autosave* autosave() { return m_autosave.get(); } ///< nullptr before start()
 
 private:
+    void showFitting();
     bool offerRestore();
 
     Options m_options;

@@ -13,7 +13,7 @@
 
 #include <QEvent>
 #include <QFileInfo>
-#include <QGridLayout>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QPainter>
 #include <QPushButton>
@@ -25,6 +25,8 @@
 namespace bitloom::ui {
 
 namespace {
+
+constexpr int shownModels = 5; // of each list: the page is to fit without scrolling
 
 /// A panel with a hairline and corners of 8 px; dashed for the place to drop things.
 class Card : public QWidget {
@@ -76,8 +78,8 @@ WelcomePage::WelcomePage(Workbench& workbench, const QString& sampleFolder, QWid
     auto* inside = new QWidget;
     inside->setAutoFillBackground(false);
     auto* row = new QHBoxLayout(inside);
-    row->setContentsMargins(64, 48, 64, 48);
-    row->setSpacing(48);
+    row->setContentsMargins(40, 40, 40, 40);
+    row->setSpacing(40);
     row->addStretch(1);
     row->addWidget(leftSide(), 10);
     row->addWidget(sampleCard(), 12);
@@ -88,9 +90,17 @@ WelcomePage::WelcomePage(Workbench& workbench, const QString& sampleFolder, QWid
     outer->addWidget(scroll);
     connect(&workbench.settings(), &Settings::recentChanged, this, &WelcomePage::fillRecent);
     connect(&workbench, &Workbench::phaseChanged, this, &WelcomePage::updateProblem);
+    m_pool.setMaxThreadCount(1);
     fillRecent();
+    fillLocal();
     updateProblem();
     updateFonts();
+    paintIcons();
+}
+
+WelcomePage::~WelcomePage() {
+    m_search.cancel();
+    m_pool.waitForDone();
 }
 
 QWidget* WelcomePage::leftSide() {
@@ -124,50 +134,83 @@ QWidget* WelcomePage::leftSide() {
     connect(sample, &QPushButton::clicked, this, &WelcomePage::sampleRequested);
 
     m_problemBox = new Card;
-    auto* problem = new QVBoxLayout(m_problemBox);
+    auto* problem = new QHBoxLayout(m_problemBox);
     problem->setContentsMargins(16, 12, 16, 12);
+    problem->setSpacing(12);
+    m_warning = new QLabel;
+    problem->addWidget(m_warning, 0, Qt::AlignTop);
     m_problem = wrapped({});
     m_problem->setObjectName(QStringLiteral("welcomeProblem"));
     m_problem->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    problem->addWidget(m_problem);
+    problem->addWidget(m_problem, 1);
     column->addSpacing(8);
     column->addWidget(m_problemBox);
 
     m_drop = new Card(true);
-    m_drop->setMinimumHeight(80);
-    auto* drop = new QHBoxLayout(m_drop);
+    m_drop->setMinimumHeight(96);
+    // As much room as the lists leave it: the first page is to look whole without them.
+    m_drop->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Expanding);
+    auto* drop = new QVBoxLayout(m_drop);
+    drop->setSpacing(12);
+    m_dropIcon = new QLabel;
+    m_dropIcon->setAlignment(Qt::AlignCenter);
     auto* hint =
-        captionLabel(tr("Or drop a model folder, or any file in it, anywhere on this window"));
+        new QLabel(tr("Or drop a model folder, or any file in it, anywhere on this window"));
+    hint->setForegroundRole(QPalette::PlaceholderText);
     hint->setAlignment(Qt::AlignCenter);
     hint->setWordWrap(true);
+    drop->addStretch(1);
+    drop->addWidget(m_dropIcon);
     drop->addWidget(hint);
+    drop->addStretch(1);
     column->addSpacing(8);
-    column->addWidget(m_drop);
+    column->addWidget(m_drop, 1);
 
     column->addSpacing(16);
-    m_recentTitle = new QLabel(tr("Recent models"));
-    column->addWidget(m_recentTitle);
-    m_recentBox = new Card;
-    m_recent = new QGridLayout(m_recentBox);
-    m_recent->setContentsMargins(16, 8, 16, 8);
-    m_recent->setHorizontalSpacing(8);
-    m_recent->setVerticalSpacing(4);
-    column->addWidget(m_recentBox);
-    column->addStretch(1);
+    const auto list = [&](const QString& title, const QString& note) {
+        ModelList made;
+        made.box = new QWidget;
+        auto* box = new QVBoxLayout(made.box);
+        box->setContentsMargins(0, 0, 0, 8);
+        box->setSpacing(8);
+        auto* head = new QHBoxLayout;
+        made.title = new QLabel(title);
+        head->addWidget(made.title);
+        head->addWidget(captionLabel(note), 1);
+        box->addLayout(head);
+        auto* card = new Card;
+        made.rows = new QVBoxLayout(card);
+        made.rows->setContentsMargins(1, 1, 1, 1);
+        made.rows->setSpacing(0);
+        box->addWidget(card);
+        column->addWidget(made.box);
+        return made;
+    };
+    m_recent = list(tr("Recent models"), {});
+    m_local =
+        list(tr("On this computer"), tr("found in the Hugging Face cache, headers read only"));
+    m_nothing = captionLabel(
+        tr("Models that you open are listed here, and those of the Hugging Face cache are found "
+           "by themselves. Nothing is downloaded: get a model first, for example with "
+           "huggingface-cli download, or try the sample."));
+    m_nothing->setObjectName(QStringLiteral("welcomeNothing"));
+    m_nothing->setWordWrap(true);
+    column->addWidget(m_nothing);
     return side;
 }
 
 QWidget* WelcomePage::sampleCard() {
     auto* card = new Card;
-    card->setMinimumWidth(440);
+    card->setMinimumWidth(500);
     card->setMaximumWidth(760);
     auto* column = new QVBoxLayout(card);
     column->setContentsMargins(1, 16, 1, 16);
     column->setSpacing(8);
     auto* head = new QHBoxLayout;
-    head->setContentsMargins(24, 0, 24, 0);
+    head->setContentsMargins(15, 0, 15, 0); // as the plot's own head below
     m_sampleTitle = new QLabel(tr("The sample is ready"));
-    m_sampleFacts = captionLabel({});
+    m_sampleFacts = new ElidedLabel;
+    m_sampleFacts->setForegroundRole(QPalette::PlaceholderText);
     head->addWidget(m_sampleTitle);
     head->addSpacing(4);
     head->addWidget(m_sampleFacts, 1);
@@ -187,10 +230,9 @@ QWidget* WelcomePage::sampleCard() {
     column->addWidget(m_plot, 1);
     column->addWidget(new Rule);
     auto* budget = new QHBoxLayout;
-    budget->setContentsMargins(24, 8, 24, 8);
+    budget->setContentsMargins(15, 8, 15, 8);
     budget->setSpacing(24);
-    auto* label = new QLabel(tr("B&udget"));
-    label->setFont(headingFont());
+    QLabel* label = headingLabel(tr("B&udget"));
     m_slider = new BudgetSlider;
     m_slider->setObjectName(QStringLiteral("welcomeSlider"));
     m_slider->setAccessibleName(tr("Budget of the sample"));
@@ -205,7 +247,7 @@ QWidget* WelcomePage::sampleCard() {
     column->addLayout(budget);
     column->addWidget(new Rule);
     auto* steps = new QHBoxLayout;
-    steps->setContentsMargins(24, 8, 24, 0);
+    steps->setContentsMargins(15, 8, 15, 0);
     steps->setSpacing(24);
     const std::pair<QString, QString> texts[] = {
         {tr("1. Open"), tr("Headers are read in under a second. Size and memory are known before "
@@ -217,8 +259,7 @@ QWidget* WelcomePage::sampleCard() {
                                       "measure or export.")}};
     for (const auto& [title, text] : texts) {
         auto* step = new QVBoxLayout;
-        auto* heading = new QLabel(title);
-        heading->setFont(headingFont());
+        QLabel* heading = headingLabel(title);
         QLabel* body = wrapped(text);
         body->setAlignment(Qt::AlignLeft | Qt::AlignTop);
         step->setSpacing(4);
@@ -246,9 +287,9 @@ void WelcomePage::wake() {
         }
         if (m_sample->phase() != Workbench::Phase::Ready) return;
         const ModelData& model = *m_sample->model();
-        m_sampleFacts->setText(tr("%1, %2 parameters, %3, already analyzed")
-                                   .arg(model.title, amountText(double(model.parameters)),
-                                        bytesText(QLocale(), double(model.fp16Bytes))));
+        m_sampleFacts->setFullText(tr("%1, %2 parameters, %3, already analyzed")
+                                       .arg(model.title, amountText(double(model.parameters)),
+                                            bytesText(QLocale(), double(model.fp16Bytes))));
         const auto [low, high] = m_sample->range(Budget::Kind::Bits);
         m_slider->setScale(low, high, 0.01, false, [low = low, high = high](double v) {
             return v == low || v == high ? fixedText(v, 2) : QLocale().toString(v, 'g', 3);
@@ -257,7 +298,7 @@ void WelcomePage::wake() {
         m_slider->setRealValue(m_sample->figures().bitsPerWeight);
         int layer = 0;
         for (size_t l = 0; l < model.entries.size(); ++l)
-            if (model.entries[l].role == LinearRole::Up &&
+            if (model.entries[l].role == LinearRole::Down &&
                 model.entries[l].block == model.blocks / 2)
                 layer = int(l);
         m_sample->selectLayer(layer);
@@ -299,47 +340,92 @@ void WelcomePage::updateSample() {
                                  double(m_sample->model()->fp16Bytes)))));
 }
 
-void WelcomePage::fillRecent() {
-    while (QLayoutItem* item = m_recent->takeAt(0)) {
+void WelcomePage::clear(ModelList& list) {
+    while (QLayoutItem* item = list.rows->takeAt(0)) {
         delete item->widget();
         delete item;
     }
+}
+
+/// Name and facts at the left, bytes and what can be done with it at the right.
+void WelcomePage::addModel(ModelList& list, const ModelRow& row) {
+    if (list.rows->count() > 0) list.rows->addWidget(new Rule);
+    auto* holder = new QWidget;
+    auto* line = new QHBoxLayout(holder);
+    line->setContentsMargins(16, 8, 12, 8);
+    line->setSpacing(16);
+    auto* text = new QVBoxLayout;
+    text->setSpacing(2);
+    auto* name = new ElidedLabel(nullptr, Qt::ElideMiddle);
+    name->setFullText(row.name);
+    name->setFont(headingFont());
+    name->setEnabled(row.live);
+    auto* facts = new ElidedLabel(nullptr, row.live ? Qt::ElideMiddle : Qt::ElideRight);
+    facts->setFullText(row.facts);
+    facts->setFont(captionFont());
+    facts->setForegroundRole(QPalette::PlaceholderText);
+    text->addWidget(name);
+    text->addWidget(facts);
+    line->addLayout(text, 1);
+    if (!row.size.isEmpty()) line->addWidget(new QLabel(row.size));
+    auto* button = new QPushButton(row.verb);
+    button->setAccessibleName(QStringLiteral("%1: %2").arg(row.verb, row.path));
+    button->setEnabled(bool(row.act));
+    if (row.act) connect(button, &QPushButton::clicked, this, row.act);
+    line->addWidget(button);
+    list.rows->addWidget(holder);
+}
+
+void WelcomePage::fillRecent() {
+    clear(m_recent);
     const QStringList recent = m_workbench.settings().recentModels();
-    m_recentTitle->setVisible(!recent.isEmpty());
-    m_recentBox->setVisible(!recent.isEmpty());
-    int row = 0;
-    for (const QString& folder : recent) {
-        if (row == 6) break;
+    for (const QString& folder : recent.mid(0, shownModels)) {
         const bool there = m_workbench.settings().engineIsRemote() || QFileInfo::exists(folder);
-        const QString title = QFileInfo(folder).fileName();
-        auto* name = new ElidedLabel;
-        name->setFullText(title);
-        name->setEnabled(there);
-        QLabel* path = new ElidedLabel;
-        static_cast<ElidedLabel*>(path)->setFullText(there ? folder
-                                                           : tr("missing: %1").arg(folder));
-        path->setFont(captionFont());
-        path->setEnabled(false);
-        auto* text = new QVBoxLayout;
-        text->setSpacing(0);
-        text->addWidget(name);
-        text->addWidget(path);
-        auto* holder = new QWidget;
-        holder->setLayout(text);
-        text->setContentsMargins(0, 4, 0, 4);
-        auto* button = new QPushButton(there ? tr("Open") : tr("Remove"));
-        button->setAccessibleName(there ? tr("Open %1").arg(folder) : tr("Remove %1").arg(folder));
-        connect(button, &QPushButton::clicked, this, [this, folder, there] {
-            if (there)
-                emit modelChosen(folder);
-            else
-                m_workbench.settings().removeRecentModel(folder);
-        });
-        m_recent->addWidget(holder, row, 0);
-        m_recent->addWidget(button, row, 1, Qt::AlignVCenter | Qt::AlignRight);
-        ++row;
+        ModelRow row;
+        row.name = QFileInfo(folder).fileName();
+        row.path = folder;
+        row.facts = there ? folder : tr("missing: %1").arg(folder);
+        row.live = there;
+        row.verb = there ? tr("Open") : tr("Remove");
+        if (there)
+            row.act = [this, folder] { emit modelChosen(folder); };
+        else
+            row.act = [this, folder] { m_workbench.settings().removeRecentModel(folder); };
+        addModel(m_recent, row);
     }
-    m_recent->setColumnStretch(0, 1);
+    m_recent.box->setVisible(!recent.isEmpty());
+    m_nothing->setVisible(recent.isEmpty() && m_found.empty());
+}
+
+void WelcomePage::fillLocal() {
+    clear(m_local);
+    for (const LocalModel& model : m_found) {
+        ModelRow row;
+        row.name = row.path = model.name;
+        row.facts = model.facts;
+        row.live = model.opens;
+        row.verb = tr("Open");
+        if (model.bytes > 0) row.size = bytesText(QLocale(), double(model.bytes));
+        if (model.opens) row.act = [this, name = model.name] { emit modelChosen(name); };
+        addModel(m_local, row);
+    }
+    m_local.box->setVisible(!m_found.empty());
+    m_nothing->setVisible(m_found.empty() && m_workbench.settings().recentModels().isEmpty());
+}
+
+/// Each time the page is shown: a download may have ended meanwhile.
+void WelcomePage::searchLocal() {
+    if (m_workbench.settings().engineIsRemote()) { // this machine's are none of that engine's
+        m_found.clear();
+        fillLocal();
+        return;
+    }
+    m_search.start(
+        [](const JobSlot::Cancelled& cancelled) { return findLocalModels(shownModels, cancelled); },
+        [this](std::vector<LocalModel>& found) {
+            m_found = std::move(found);
+            fillLocal();
+        });
 }
 
 void WelcomePage::updateProblem() {
@@ -347,18 +433,27 @@ void WelcomePage::updateProblem() {
     m_problemBox->setVisible(failed);
     if (!failed) return;
     const auto& problem = m_workbench.error();
-    m_problem->setText(
-        QStringLiteral("<b>%1</b><br>%2")
-            .arg(tr("The model could not be opened"), QStringList{problem.what, problem.hint}
-                                                          .join(QLatin1Char(' '))
-                                                          .trimmed()
-                                                          .toHtmlEscaped()));
+    QStringList lines{QStringLiteral("<b>%1</b>").arg(tr("The model could not be opened"))};
+    for (const QString& line : {problem.what, problem.hint})
+        if (!line.isEmpty()) lines << line.toHtmlEscaped();
+    m_problem->setText(lines.join(QStringLiteral("<br>")));
+    paintIcons();
+}
+
+void WelcomePage::paintIcons() {
+    const PlotTheme theme = PlotTheme::of(palette());
+    m_dropIcon->setPixmap(symbolPixmap(QStringLiteral("folder-drop"), theme.secondary, {32, 32},
+                                       devicePixelRatioF()));
+    m_warning->setPixmap(
+        symbolPixmap(QStringLiteral("warning"), theme.warning, {20, 20}, devicePixelRatioF()));
 }
 
 void WelcomePage::updateFonts() {
     m_title->setFont(titleFont());
     m_sampleTitle->setFont(headingFont());
-    m_recentTitle->setFont(headingFont());
+    m_sampleFacts->setFont(captionFont());
+    for (const ModelList& list : {m_recent, m_local})
+        list.title->setFont(headingFont());
 }
 
 void WelcomePage::paintEvent(QPaintEvent*) {
@@ -370,12 +465,15 @@ void WelcomePage::changeEvent(QEvent* event) {
     if (event->type() == QEvent::FontChange && m_title) {
         updateFonts();
         fillRecent();
+        fillLocal();
     }
+    if (event->type() == QEvent::PaletteChange && m_title) paintIcons();
 }
 
 void WelcomePage::showEvent(QShowEvent* event) {
     QWidget::showEvent(event);
     wake();
+    searchLocal();
 }
 
 } // namespace bitloom::ui

@@ -200,7 +200,7 @@ private slots:
             child<QLabel>(dialog, "exportSpace")->text().contains(QStringLiteral("too little")));
         dialog.setFreeBytes(kept);
         QVERIFY(main->isEnabled());
-        QVERIFY(child<QLabel>(dialog, "exportDevice")
+        QVERIFY(child<QLabel>(dialog, "exportDeviceReason")
                     ->text()
                     .contains(QStringLiteral("CUDA is not available: no device")));
         // Names are there, each once.
