@@ -17,8 +17,9 @@ Commands:
   cli ARG...  run the command line: ./bitloom.sh cli --help
   build       only set up and build
   screenshots DIR
-              pictures of every view and dialog of the desktop application, light and dark, at
-              normal and double size; needs no display
+              pictures of every view and dialog of the desktop application in all their states,
+              light and dark, at normal and double size; runs real jobs on the sample, for a few
+              minutes; needs no display
 
 Options:
   --offline   install and download nothing; say what is missing instead

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // SPDX-FileCopyrightText: The Bitloom authors
-#include "ui/window/screenshots.h"
+#include "ui/screenshots/screenshots.h"
 #include "ui/window/studio.h"
 
 #include <QApplication>
@@ -8,6 +8,7 @@
 #include <QDir>
 #include <QFileInfo>
 #include <QTemporaryDir>
+#include <QTimer>
 
 using namespace bitloom;
 using namespace bitloom::ui;
@@ -83,11 +84,16 @@ int main(int argc, char** argv) {
 
     Studio studio(optionsFor(!parser.isSet(noEngine)));
     if (parser.isSet(screenshots)) {
-        if (!parser.isSet(noEngine)) studio.startEngine();
-        return takeScreenshots(studio.window(), studio.workbench(), studio.settings(),
-                               parser.value(screenshots)) > 0
-                   ? 0
-                   : 1;
+        QApplication::setQuitOnLastWindowClosed(false); // every scene has a window of its own
+        // Within the event loop: only there do widgets hear of another font.
+        QTimer::singleShot(0, &application, [&] {
+            const Studio::Options options = optionsFor(!parser.isSet(noEngine));
+            const bool complete =
+                takeScreenshots(studio.settings(), studio.log(), options.sampleFolder,
+                                parser.value(screenshots), options.engine);
+            QApplication::exit(complete ? 0 : 1);
+        });
+        return QApplication::exec();
     }
     studio.start(parser.positionalArguments().value(0), parser.isSet(sample));
     return QApplication::exec();
