@@ -2,6 +2,17 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="de">
 <context>
+    <name>SpeedJobs</name>
+    <message>
+        <source>%1 tokens/s expected with the present plan</source>
+        <translation>%1 Token/s mit dem jetzigen Plan zu erwarten</translation>
+    </message>
+    <message>
+        <source>Measuring this machine&apos;s speed</source>
+        <translation>Tempo dieses Rechners wird gemessen</translation>
+    </message>
+</context>
+<context>
     <name>AnalyzeDialog</name>
     <message>
         <source>&amp;File</source>
@@ -101,6 +112,37 @@
 </context>
 <context>
     <name>BudgetBar</name>
+    <message>
+        <source>%1 tokens/s</source>
+        <translation>%1 Token/s</translation>
+    </message>
+    <message>
+        <source>+88.8 since grab</source>
+        <translation>+88,8 seit Griff</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>Tempo</translation>
+    </message>
+    <message>
+        <source>Tokens generated per second, one text at a time, on the engine&apos;s processor: the sum of the times of all matrices at their widths, measured once on that machine.</source>
+        <translation>Erzeugte Token pro Sekunde, ein Text auf einmal, auf dem Prozessor der Engine: die Summe der Zeiten aller Matrizen bei ihren Breiten, einmal auf jenem Rechner gemessen.</translation>
+    </message>
+    <message numerus="yes">
+        <source>predicted, %n thread(s)</source>
+        <translation>
+            <numerusform>vorhergesagt, %n Thread</numerusform>
+            <numerusform>vorhergesagt, %n Threads</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>tokens/s</source>
+        <translation>Token/s</translation>
+    </message>
+    <message>
+        <source>≈ 8 888</source>
+        <translation>≈ 8 888</translation>
+    </message>
     <message>
         <source>%1 bits</source>
         <translation>%1 Bit</translation>
@@ -4635,6 +4677,10 @@ Für die Befehlszeile: --pin '%2'</translation>
 <context>
     <name>StudioRooms</name>
     <message>
+        <source>Measure spee&amp;d of this machine</source>
+        <translation>&amp;Tempo dieses Rechners messen</translation>
+    </message>
+    <message>
         <source>&amp;Report…</source>
         <translation>&amp;Bericht…</translation>
     </message>
@@ -4728,6 +4774,10 @@ Für die Befehlszeile: --pin '%2'</translation>
 </context>
 <context>
     <name>Texts</name>
+    <message>
+        <source>at least %1 tokens/s</source>
+        <translation>mindestens %1 Token/s</translation>
+    </message>
     <message>
         <source>%1 bits</source>
         <translation>%1 Bit</translation>

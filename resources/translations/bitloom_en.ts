@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en">
 <context>
+    <name>BudgetBar</name>
+    <message numerus="yes">
+        <source>predicted, %n thread(s)</source>
+        <translation>
+            <numerusform>predicted, %n thread</numerusform>
+            <numerusform>predicted, %n threads</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>PinDialog</name>
     <message numerus="yes">
         <source>Pin %n layer(s)</source>
