@@ -92,6 +92,14 @@ public:
         if (shape.size() != 2) return std::nullopt;
         if (m_bits < 16 && name != m_catalogue.head && name != m_catalogue.embedding)
             return std::nullopt;
+        if (m_bits < 16) { // embedding and head as cmpq+ stores them
+            auto codes = std::make_shared<std::vector<int8_t>>(size_t(shape[0] * shape[1]));
+            Noise noise(uint64_t(shape[0]));
+            noise.fill(codes->data(), codes->size(), 0x7f7f7f7f7f7f7f7fu);
+            return StoredRows{{codes->data(), kernels::RowType::I8, shape[0], shape[1], shape[1]},
+                              std::vector<float>(size_t(shape[0]), 0.001f),
+                              codes};
+        }
         auto values = std::make_shared<std::vector<uint16_t>>(size_t(shape[0] * shape[1]));
         fillHalves(*values, std::hash<std::string_view>{}(name));
         return StoredRows{
@@ -99,11 +107,15 @@ public:
     }
     bool hasTensor(std::string_view name) const override { return !shapeOf(name).empty(); }
     void readTensor(std::string_view name, std::span<float> out) const override {
-        if (const auto rows = storedRows(name))
+        const auto rows = storedRows(name);
+        if (!rows)
+            std::fill(out.begin(), out.end(), 1.f); // norms
+        else if (rows->matrix.type == kernels::RowType::I8)
+            for (size_t i = 0; i < out.size(); ++i)
+                out[i] = 0.001f * float(static_cast<const int8_t*>(rows->matrix.data)[i]);
+        else
             kernels::halfToFloat({static_cast<const uint16_t*>(rows->matrix.data), out.size()},
                                  out);
-        else
-            std::fill(out.begin(), out.end(), 1.f); // norms
     }
     void readRows(std::string_view, int64_t rowBegin, std::span<float> out) const override {
         Noise noise(uint64_t(rowBegin) + 17);
@@ -116,7 +128,7 @@ public:
         for (const LinearInfo& info : m_catalogue.linears)
             weights += info.rows * info.cols;
         return int64_t(double(weights) * (m_bits + 32 * m_outliers) / 8) +
-               2 * m_config.vocab * m_config.hidden * int64_t(sizeof(uint16_t));
+               2 * m_config.vocab * m_config.hidden * (m_bits < 16 ? 1 : 2);
     }
 
 private:

@@ -22,7 +22,8 @@ ModelConfig syntheticConfig(const std::string& shape, int64_t layers);
 const std::vector<std::string>& syntheticShapes();
 
 /// A model of random weights: speed depends on shapes and widths, not on values. `bits` 16: FP16.
-/// Embedding and head are FP16. Matrices are made when they are asked for, every time.
+/// Embedding and head are FP16 too then, else int8 rows. Matrices are made when they are asked for,
+/// every time.
 std::shared_ptr<const ModelWeights> syntheticModel(const ModelConfig& config, double bits,
                                                    double outliers);
 
