@@ -58,16 +58,16 @@ TokenWindows calibrationWindows(Context& context, const Checkpoint& model,
 
 CalibrationReport runCalibration(Context& context, std::shared_ptr<const Checkpoint> model,
                                  const CalibrationInput& input, bool force) {
-    CalibrateOptions options;
-    options.windows = calibrationWindows(context, *model, input);
-    options.cache = context.cache();
-    options.compute = context.compute();
-    options.force = force;
-    context.startEngine();
-    JobProgress progress(context.console, "calibrating",
-                         {double(options.windows.count * options.windows.length), "tokens"});
     CalibrationReport report;
-    try {
+    try { // tokenizing can be broken off as well
+        CalibrateOptions options;
+        options.windows = calibrationWindows(context, *model, input);
+        options.cache = context.cache();
+        options.compute = context.compute();
+        options.force = force;
+        context.startEngine();
+        JobProgress progress(context.console, "calibrating",
+                             {double(options.windows.count * options.windows.length), "tokens"});
         report = calibrate(model, options, progress);
     } catch (const Error& error) {
         if (error.code() != ErrorCode::Cancelled) throw;

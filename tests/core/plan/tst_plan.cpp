@@ -230,8 +230,8 @@ private slots:
                                     << "not in the menu";
         QTest::newRow("budget") << R"({"budget": []})"
                                 << "budget: is not an object";
-        QTest::newRow("budget kind") << R"({"budget": {"kind": "speed"}})"
-                                     << "\"speed\"";
+        QTest::newRow("budget kind") << R"({"budget": {"kind": "magic"}})"
+                                     << "\"magic\"";
         QTest::newRow("budget value") << R"({"budget": {"value": "3"}})"
                                       << "must be a number";
         QTest::newRow("pins") << R"({"pins": {}})"
