@@ -94,7 +94,7 @@ public:
             return std::nullopt;
         if (m_bits < 16) { // embedding and head as cmpq+ stores them
             auto codes = std::make_shared<std::vector<int8_t>>(size_t(shape[0] * shape[1]));
-            Noise noise(uint64_t(shape[0]));
+            Noise noise{uint64_t(shape[0])};
             noise.fill(codes->data(), codes->size(), 0x7f7f7f7f7f7f7f7fu);
             return StoredRows{{codes->data(), kernels::RowType::I8, shape[0], shape[1], shape[1]},
                               std::vector<float>(size_t(shape[0]), 0.001f),
