@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <string_view>
 #include <vector>
 
 namespace bitloom::kernels {
@@ -94,7 +96,14 @@ std::span<const PanelKernels> allPanelKernels() {
 }
 
 const PanelKernels& panelKernels() {
-    return allPanelKernels().back();
+    static const PanelKernels& chosen = [&]() -> const PanelKernels& {
+        const std::span all = allPanelKernels();
+        const char* wanted = std::getenv("BITLOOM_KERNELS");
+        for (const PanelKernels& kernels : all)
+            if (wanted && std::string_view(wanted) == kernels.name) return kernels;
+        return all.back();
+    }();
+    return chosen;
 }
 
 } // namespace bitloom::kernels

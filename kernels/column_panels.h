@@ -131,7 +131,8 @@ struct PanelKernels {
     PanelExpand expand; ///< null where nothing is gained
 };
 
-/// The fastest that this processor and its operating system run.
+/// The fastest that this processor and its operating system run, or the one that the environment
+/// variable BITLOOM_KERNELS names (for tests and measurements), if it runs here.
 const PanelKernels& panelKernels();
 /// All that run here, plainest first (for tests and measurements).
 std::span<const PanelKernels> allPanelKernels();

@@ -111,7 +111,7 @@ const DenseRowKernels& denseRowKernels() {
         const std::string_view name(wanted);
         for (size_t i = all.size(); i-- > 1;)
             if (name.starts_with(all[i].name) || (name == "avxvnni" && i == 1)) return all[i];
-        return all.front();
+        return name == all.front().name ? all.front() : all.back();
     }();
     return chosen;
 }

@@ -48,7 +48,8 @@ struct DenseRowKernels {
                       const float* value, const float* x, float* y);
 };
 
-/// The fastest that this processor and its operating system run.
+/// The fastest that this processor and its operating system run, or that which belongs to the panel
+/// kernels named by BITLOOM_KERNELS.
 const DenseRowKernels& denseRowKernels();
 /// All that run here, plainest first (for tests).
 std::span<const DenseRowKernels> allDenseRowKernels();

@@ -8,6 +8,7 @@
 #include "core/engine/runtime/synthetic.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -41,7 +42,7 @@ uint64_t readSpan(const uint8_t* from, size_t bytes) {
     return all[0] ^ all[1] ^ all[2] ^ all[3] ^ all[4] ^ all[5] ^ all[6] ^ all[7];
 }
 
-volatile uint64_t sink; // so that nothing is left out
+std::atomic<uint64_t> sink; // so that nothing is left out
 
 /// FP16 rows of noise, or panels.
 Linear linearOf(int64_t rows, int64_t cols, double bits, double outliers, Team& team) {

@@ -31,7 +31,7 @@ struct KernelSpeed {
     double weightsPerSecond() const { return double(rows * cols * vectors) / seconds; }
 };
 /// Over so many copies of the matrix that they fill `bytes` (≥ 1 GB tells of memory, not of
-/// caches). `seconds` = 0 on return means cancelled.
+/// caches). Throws Error(Cancelled).
 KernelSpeed measureKernel(int64_t rows, int64_t cols, double bits, double outliers, int64_t vectors,
                           int threads, int64_t bytes, const Progress& progress);
 
@@ -46,7 +46,8 @@ struct ModelSpeed {
     double tokensPerSecond() const;    ///< generated
     double percentile(double p) const; ///< seconds of a token, 0 ≤ p ≤ 1
 };
-/// Greedy, behind `context` tokens that do not count.
+/// Greedy, behind `context` tokens that do not count. Throws Error(Cancelled), and what TextModel
+/// throws.
 ModelSpeed measureModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
                         KvType kv, int64_t promptTokens, int64_t tokens, int64_t context,
                         Progress& progress);
