@@ -3,6 +3,7 @@
 //
 // `bitloom serve` as a client meets it: the whole path from opening to talking, and every way in
 // which a job or the process may end before its time.
+#include "core/plan/speed.h"
 #include "tests/e2e/serve_client.h"
 
 #include <QCryptographicHash>
@@ -391,6 +392,9 @@ private slots:
     void speed() {
         ServeClient& engine = shared();
         QVERIFY(engine.call("speed", {{"model", sample}, {"cached", true}})["table"].is_null());
+        QVERIFY(engine.error("plan", {{"model", sample}, {"budget", {{"tokens_per_second", 9}}}})
+                    .dump()
+                    .find("Call speed first") != std::string::npos);
         const Json first = engine.call("speed", {{"model", sample}});
         const Json& table = first["table"];
         QCOMPARE(table["matrices"].size(), size_t(3)); // 256², 768 × 256, 256 × 768
@@ -398,6 +402,16 @@ private slots:
             for (const Json& seconds : matrix["seconds"])
                 QVERIFY(seconds.get<double>() > 0);
         QVERIFY(table["other_seconds"].get<double>() > 0);
+        // A budget by rate: the rate at 3 bits gives 3 bits back.
+        const auto planFor = [&](const Json& budget) {
+            return engine.call("plan", {{"model", sample}, {"budget", budget}});
+        };
+        const bitloom::SpeedTable times = bitloom::SpeedTable::fromJson(table);
+        const Json three = planFor({{"bits", 3.0}});
+        const double rate = times.tokensPerSecond(bitloom::Plan::fromJson(three["plan"], "plan"));
+        const Json back = planFor({{"tokens_per_second", rate}});
+        QVERIFY(times.tokensPerSecond(bitloom::Plan::fromJson(back["plan"], "plan")) >= rate);
+        QVERIFY(back["bits_per_weight"].get<double>() > 2.9); // no fewer than reach it
         // Kept: measured anew it would hardly give the same figures.
         QCOMPARE(engine.call("speed", {{"model", sample}})["table"], table);
     }

@@ -140,9 +140,15 @@ ResolvedRequest resolve(const QuantizeRequest& request, const Engine& engine, Jo
     if (request.options.method != Method::CmpqPlus) return out;
     if (request.budget) {
         out.planner = std::make_unique<Planner>(out.model, out.statistics, request.pins);
-        if (request.budget->kind == Budget::Kind::Speed)
-            out.planner->setSpeedTable(
-                runtime::speedTable(*weightsOf(out.model), engine.cache, engine.compute, job));
+        if (request.budget->kind == Budget::Kind::Speed) {
+            // Not measured here: `plan` runs beside other jobs, which would slow the kernels down.
+            const auto table =
+                runtime::cachedSpeedTable(*weightsOf(out.model), engine.cache, engine.compute);
+            if (!table)
+                throw Error("the times of this model's matrices on this machine are not known",
+                            "Call speed first.");
+            out.planner->setSpeedTable(*table);
+        }
         out.options.plan = out.planner->plan(*request.budget, out.options);
     } else {
         out.options.plan.predicted = predictionOf(out.options.plan, *out.statistics, out.options);
