@@ -127,6 +127,51 @@ private slots:
         QVERIFY(f.workbench.valueOf(Budget::Kind::Perplexity) > increase * 0.9);
     }
 
+    /// Kernel times in proportion to the code bits: what is read out can be counted by hand.
+    void speedFollowsThePlan() {
+        WorkbenchFixture f;
+        Workbench& w = f.workbench;
+        QCOMPARE(w.figures().tokensPerSecond, 0.0);
+        SpeedTable table;
+        for (const LayerEntry& entry : w.model()->entries) {
+            const auto same = [&](const SpeedTable::Matrix& m) {
+                return m.rows == entry.rows && m.cols == entry.cols;
+            };
+            if (std::ranges::any_of(table.matrices, same)) continue;
+            SpeedTable::Matrix m{entry.rows, entry.cols, {}, 0};
+            for (const int width : SpeedTable::widths)
+                m.seconds.push_back(1e-6 * width * double(entry.rows * entry.cols));
+            table.matrices.push_back(m);
+        }
+        table.otherSeconds = 0.01;
+        w.setSpeedTable(std::make_shared<const SpeedTable>(table));
+        const auto counted = [&] {
+            double seconds = 0.01;
+            for (size_t l = 0; l < w.model()->entries.size(); ++l)
+                for (const uint8_t point : w.plan().points(int(l)))
+                    seconds +=
+                        1e-6 * w.model()->menu[point].bits * double(w.model()->entries[l].rows);
+            return 1 / seconds;
+        };
+        for (const double bits : {2.6, 3.0, 5.5}) {
+            w.requestBudget({Budget::Kind::Bits, bits});
+            QVERIFY(std::abs(w.figures().tokensPerSecond / counted() - 1) < 1e-9);
+        }
+        // A budget by rate is kept in bits, and reaches the rate to the curve's precision.
+        const auto [slow, fast] = w.range(Budget::Kind::Speed);
+        QVERIFY(slow > 0 && fast > 1.5 * slow);
+        const double wanted = std::sqrt(slow * fast);
+        w.requestBudget({Budget::Kind::Speed, wanted});
+        QCOMPARE(w.decision().budget.kind, Budget::Kind::Bits);
+        QVERIFY2(std::abs(w.figures().tokensPerSecond / wanted - 1) < 0.03,
+                 qPrintable(QString::number(w.figures().tokensPerSecond / wanted)));
+        // Times of other shapes are no times of this model.
+        table.matrices[0].rows += 1;
+        w.setSpeedTable(std::make_shared<const SpeedTable>(table));
+        QVERIFY(!w.speedTable());
+        QCOMPARE(w.figures().tokensPerSecond, 0.0);
+    }
+
     void impossibleBudgetsMoveToTheEnd() {
         WorkbenchFixture f;
         const auto [low, high] = f.workbench.range(Budget::Kind::Bits);
