@@ -7,8 +7,14 @@
 #include "ui/state/settings.h"
 #include "ui/state/workbench.h"
 
+#include <QDir>
+#include <QFileInfo>
+#include <QPixmap>
 #include <QTemporaryDir>
+#include <QWidget>
 #include <QtTest>
+
+#include <memory>
 
 namespace bitloom::ui {
 
@@ -45,6 +51,24 @@ struct ChatBench {
               QStringLiteral("--cache"), folder.filePath(QStringLiteral("cache"))},
              false});
         return true;
+    }
+
+    /// A picture in light and dark for the eye, where BITLOOM_ARTIFACTS names a folder.
+    void shoot(QWidget& widget, const QString& name) {
+        const QString artifacts = qEnvironmentVariable("BITLOOM_ARTIFACTS");
+        if (artifacts.isEmpty()) return;
+        QDir().mkpath(artifacts);
+        for (const auto theme : {Settings::Theme::Light, Settings::Theme::Dark}) {
+            settings.setTheme(theme);
+            QTest::qWait(150);
+            const QPixmap picture = widget.grab();
+            picture.save(QStringLiteral("%1/%2-%3-%4x.png")
+                             .arg(artifacts, name,
+                                  theme == Settings::Theme::Dark ? QStringLiteral("dark")
+                                                                 : QStringLiteral("light"))
+                             .arg(qRound(picture.devicePixelRatio())));
+        }
+        settings.setTheme(Settings::Theme::Light);
     }
 
 private:

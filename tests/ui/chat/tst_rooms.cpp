@@ -33,22 +33,7 @@ class TestRooms : public QObject {
     std::unique_ptr<ThemeControl> m_theme;
     LogBuffer m_log;
 
-    void shoot(QWidget& widget, const QString& name) {
-        const QString folder = qEnvironmentVariable("BITLOOM_ARTIFACTS");
-        if (folder.isEmpty()) return;
-        QDir().mkpath(folder);
-        for (const auto theme : {Settings::Theme::Light, Settings::Theme::Dark}) {
-            m_bench->settings.setTheme(theme);
-            QTest::qWait(150);
-            const QPixmap picture = widget.grab();
-            picture.save(QStringLiteral("%1/%2-%3-%4x.png")
-                             .arg(folder, name,
-                                  theme == Settings::Theme::Dark ? QStringLiteral("dark")
-                                                                 : QStringLiteral("light"))
-                             .arg(qRound(picture.devicePixelRatio())));
-        }
-        m_bench->settings.setTheme(Settings::Theme::Light);
-    }
+    void shoot(QWidget& widget, const QString& name) { m_bench->shoot(widget, name); }
 
 private slots:
     void initTestCase() {
