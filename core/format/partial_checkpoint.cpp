@@ -183,7 +183,9 @@ void PartialCheckpoint::recover() {
     }
     const bool published =
         !manifestHash.empty() && hashIfFile(m_out / checkpointFiles::manifestName) == manifestHash;
-    if (!published && !isEmptyFolder(m_aside))
+    // Ours, with the end begun, but its checkpoint is gone: somebody has moved or removed that,
+    // whole as it was, and nobody needs the journal any more.
+    if (manifestHash.empty() && !isEmptyFolder(m_aside))
         throw Error("'" + m_aside.string() + "' exists and is none of this job's folders",
                     "Move it away, or choose another output folder.");
     // OUT.partial, if there is one, is what OUT was before the exchange.

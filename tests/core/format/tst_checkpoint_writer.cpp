@@ -414,7 +414,7 @@ private slots:
     void deathInTheLastSteps_data() {
         QTest::addColumn<int>("state");
         QTest::addColumn<bool>("replace");
-        for (int state = 0; state < 4; ++state)
+        for (int state = 0; state < 5; ++state)
             for (const bool replace : {false, true})
                 QTest::addRow("state %d%s", state, replace ? ", replacing" : "")
                     << state << replace;
@@ -454,6 +454,7 @@ private slots:
         } else { // before or in step 4
             fs::rename(kept, aside);
             if (state == 3) fs::remove(aside / "optimizer.bin");
+            if (state == 4) fs::remove_all(job.out); // by the user, before the next run
         }
         if (replace) {
             // The older one: still at OUT, or after the exchange at OUT.partial.
@@ -461,7 +462,7 @@ private slots:
             older.out = folder / "older";
             older.spec.recipe["seed"] = 99;
             older.run();
-            fs::rename(older.out, state < 2 ? job.out : job.partial());
+            fs::rename(older.out, state < 2 || state == 4 ? job.out : job.partial());
             job.options.existing = CheckpointWriter::Existing::Replace;
         }
         if (state < 2) {
@@ -471,7 +472,7 @@ private slots:
             for (const auto& shard : layout.shards())
                 tensors += shard.layout.tensors().size();
             QCOMPARE(job.resumed, int(tensors));
-        } else if (replace) {
+        } else if (replace || state == 4) {
             job.run(); // the same job again, from the start
             QCOMPARE(job.resumed, 0);
         } else {
