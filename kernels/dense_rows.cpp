@@ -5,6 +5,7 @@
 #include "kernels/dense_row_kernels.h"
 #include "kernels/half.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -80,11 +81,26 @@ void fromHalf(const uint16_t* x, float* out, int64_t n) {
     halfToFloat({x, size_t(n)}, {out, size_t(n)});
 }
 
-void addSparse(const uint32_t* begin, int64_t rows, const uint16_t* column, const float* value,
-               const float* x, float* y) {
-    for (int64_t r = 0; r < rows; ++r)
-        for (uint32_t i = begin[r] - begin[0]; i < begin[r + 1] - begin[0]; ++i)
-            y[r] = std::fma(value[i], x[column[i]], y[r]);
+template<class Column>
+void addSparseOf(const SparsePanel& panel, const float* x, float* y) {
+    const uint8_t* step = panel.entries();
+    for (int64_t g = 0; g < panel.groups(); ++g) {
+        const int64_t live = std::min<int64_t>(sparseLanes, panel.rows - g * sparseLanes);
+        const uint8_t* row = panel.order() + g * sparseLanes;
+        for (uint32_t i = 0; i < panel.steps()[g]; ++i) {
+            Column column[sparseLanes];
+            uint16_t value[sparseLanes];
+            std::memcpy(column, step, sizeof column);
+            std::memcpy(value, step + sizeof column, sizeof value);
+            for (int64_t l = 0; l < live; ++l)
+                y[row[l]] = std::fma(halfToFloat(value[l]), x[column[l]], y[row[l]]);
+            step += sizeof column + sizeof value;
+        }
+    }
+}
+
+void addSparse(const SparsePanel& panel, const float* x, float* y, const void*, int64_t) {
+    panel.wide ? addSparseOf<uint32_t>(panel, x, y) : addSparseOf<uint16_t>(panel, x, y);
 }
 
 std::vector<DenseRowKernels> collect() {

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "kernels/sparse_panel.h"
+
 #include <cstdint>
 #include <span>
 
@@ -42,10 +44,11 @@ struct DenseRowKernels {
     /// Rounded to nearest, ties to even.
     void (*toHalf)(const float* x, uint16_t* out, int64_t n);
     void (*fromHalf)(const uint16_t* x, float* out, int64_t n);
-    /// y[r] += Σ_i value[i]·x[column[i]] for i in [begin[r], begin[r + 1]) − begin[0]; the same
-    /// chain in every version.
-    void (*addSparse)(const uint32_t* begin, int64_t rows, const uint16_t* column,
-                      const float* value, const float* x, float* y);
+    /// y[r] += Σ value·x[column] over the panel's entries of row r: a chain in their order, the
+    /// same in every version. Meanwhile the `aheadBytes` at `ahead` are fetched, as far as time
+    /// allows: what is read next.
+    void (*addSparse)(const SparsePanel& panel, const float* x, float* y, const void* ahead,
+                      int64_t aheadBytes);
 };
 
 /// The fastest that this processor and its operating system run, or that which belongs to the panel

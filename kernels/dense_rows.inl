@@ -39,61 +39,91 @@ BITLOOM_INLINE float elementAs(const void* row, int64_t at) {
 }
 
 template<RowType Type>
-BITLOOM_INLINE const void* rowAt(const RowMatrix& m, int64_t row) {
-    constexpr int64_t bytes = Type == RowType::F32 ? 4 : Type == RowType::I8 ? 1 : 2;
-    return (const char*)m.data + row * m.stride * bytes;
+BITLOOM_INLINE int64_t bytesOf(int64_t elements) {
+    return elements * (Type == RowType::F32 ? 4 : Type == RowType::I8 ? 1 : 2);
 }
 
-/// Vectors side by side on one row: each loaded number of the matrix is used for all of them.
-template<RowType Type, int Vectors>
-BITLOOM_INLINE void rowProducts(const void* row, int64_t cols, const float* x, int64_t xStride,
+template<RowType Type>
+BITLOOM_INLINE const void* rowAt(const RowMatrix& m, int64_t row) {
+    return (const char*)m.data + bytesOf<Type>(row * m.stride);
+}
+
+/// Some rows times some vectors side by side: each number of the matrix is used for all vectors,
+/// and each of a vector, which may lie in the second cache, for all rows.
+template<RowType Type, int Rows, int Vectors>
+BITLOOM_INLINE void rowProducts(const RowMatrix& m, int64_t first, const float* x, int64_t xStride,
                                 float* y, int64_t yStride) {
-    // Two sums a vector, however many vectors there are: a token's result must not depend on how
-    // many others go with it.
+    // Two sums a row and vector, however many of them there are: a token's result must not depend
+    // on how many others go with it.
     constexpr int unroll = 2;
-    Vec sum[Vectors][unroll];
-    for (int v = 0; v < Vectors; ++v)
-        for (int u = 0; u < unroll; ++u)
-            sum[v][u] = zero();
-    int64_t c = 0;
-    for (; c + unroll * lanes <= cols; c += unroll * lanes)
-        for (int u = 0; u < unroll; ++u) {
-            const Vec w = loadAs<Type>(row, c + u * lanes);
-            for (int v = 0; v < Vectors; ++v)
-                sum[v][u] = fma(w, load(x + v * xStride + c + u * lanes), sum[v][u]);
-        }
-    for (; c + lanes <= cols; c += lanes) {
-        const Vec w = loadAs<Type>(row, c);
+    // Bytes to fetch ahead: hardware prefetchers stop at every page of 4 KiB.
+    constexpr int64_t ahead = 2048;
+    const void* row[Rows];
+    for (int r = 0; r < Rows; ++r)
+        row[r] = rowAt<Type>(m, first + r);
+    Vec sum[Rows][Vectors][unroll];
+    for (int r = 0; r < Rows; ++r)
         for (int v = 0; v < Vectors; ++v)
-            sum[v][0] = fma(w, load(x + v * xStride + c), sum[v][0]);
+            for (int u = 0; u < unroll; ++u)
+                sum[r][v][u] = zero();
+    const int64_t cols = m.cols;
+    int64_t c = 0;
+    for (; c + unroll * lanes <= cols; c += unroll * lanes) {
+        for (int r = 0; r < Rows; ++r)
+            __builtin_prefetch((const char*)row[r] + bytesOf<Type>(c) + ahead);
+        for (int u = 0; u < unroll; ++u) {
+            Vec w[Rows];
+            for (int r = 0; r < Rows; ++r)
+                w[r] = loadAs<Type>(row[r], c + u * lanes);
+            for (int v = 0; v < Vectors; ++v) {
+                const Vec factor = load(x + v * xStride + c + u * lanes);
+                for (int r = 0; r < Rows; ++r)
+                    sum[r][v][u] = fma(w[r], factor, sum[r][v][u]);
+            }
+        }
     }
-    for (int v = 0; v < Vectors; ++v) {
-        Vec all = sum[v][0];
-        for (int u = 1; u < unroll; ++u)
-            all = add(all, sum[v][u]);
-        float total = total_(all);
-        for (int64_t i = c; i < cols; ++i)
-            total = __builtin_fmaf(elementAs<Type>(row, i), x[v * xStride + i], total);
-        y[v * yStride] = total;
-    }
+    for (; c + lanes <= cols; c += lanes)
+        for (int r = 0; r < Rows; ++r) {
+            const Vec w = loadAs<Type>(row[r], c);
+            for (int v = 0; v < Vectors; ++v)
+                sum[r][v][0] = fma(w, load(x + v * xStride + c), sum[r][v][0]);
+        }
+    for (int r = 0; r < Rows; ++r)
+        for (int v = 0; v < Vectors; ++v) {
+            Vec all = sum[r][v][0];
+            for (int u = 1; u < unroll; ++u)
+                all = add(all, sum[r][v][u]);
+            float total = total_(all);
+            for (int64_t i = c; i < cols; ++i)
+                total = __builtin_fmaf(elementAs<Type>(row[r], i), x[v * xStride + i], total);
+            y[v * yStride + r] = total;
+        }
+}
+
+template<RowType Type, int Rows>
+BITLOOM_INLINE void rowsProducts(const RowMatrix& m, int64_t first, const RowVectors& x, float* y,
+                                 int64_t yStride) {
+    int64_t v = 0;
+    for (; v + 4 <= x.count; v += 4)
+        rowProducts<Type, Rows, 4>(m, first, x.data + v * x.stride, x.stride,
+                                   y + v * yStride + first, yStride);
+    for (; v + 2 <= x.count; v += 2)
+        rowProducts<Type, Rows, 2>(m, first, x.data + v * x.stride, x.stride,
+                                   y + v * yStride + first, yStride);
+    for (; v < x.count; ++v)
+        rowProducts<Type, Rows, 1>(m, first, x.data + v * x.stride, x.stride,
+                                   y + v * yStride + first, yStride);
 }
 
 template<RowType Type>
 BITLOOM_TARGET static void multiplyRows(const RowMatrix& m, const RowVectors& x, float* y,
                                         int64_t yStride) {
-    for (int64_t r = 0; r < m.rows; ++r) {
-        const void* row = rowAt<Type>(m, r);
-        int64_t v = 0;
-        for (; v + 4 <= x.count; v += 4)
-            rowProducts<Type, 4>(row, m.cols, x.data + v * x.stride, x.stride, y + v * yStride + r,
-                                 yStride);
-        for (; v + 2 <= x.count; v += 2)
-            rowProducts<Type, 2>(row, m.cols, x.data + v * x.stride, x.stride, y + v * yStride + r,
-                                 yStride);
-        for (; v < x.count; ++v)
-            rowProducts<Type, 1>(row, m.cols, x.data + v * x.stride, x.stride, y + v * yStride + r,
-                                 yStride);
-    }
+    int64_t r = 0;
+    if (x.count == 1) // with more, the sums fill the registers
+        for (; r + 4 <= m.rows; r += 4)
+            rowProducts<Type, 4, 1>(m, r, x.data, x.stride, y + r, yStride);
+    for (; r < m.rows; ++r)
+        rowsProducts<Type, 1>(m, r, x, y, yStride);
 }
 
 /// One strip of columns for one vector, the sums of which stay in registers over all rows.
@@ -196,16 +226,51 @@ BITLOOM_TARGET static void siluProduct(float* gate, const float* up, int64_t n) 
     }
 }
 
-/// Rows do not wait for each other: the processor works on the chains of several at a time.
-BITLOOM_TARGET static void addSparse(const uint32_t* begin, int64_t rows, const uint16_t* column,
-                                     const float* value, const float* x, float* y) {
-    const uint32_t first = begin[0];
-    for (int64_t r = 0; r < rows; ++r) {
-        float sum = y[r];
-        for (uint32_t i = begin[r] - first; i < begin[r + 1] - first; ++i)
-            sum = __builtin_fmaf(value[i], x[column[i]], sum);
-        y[r] = sum;
+/// As many chains as a register has lanes go side by side; each product is of single numbers, since
+/// gathering x into registers takes longer than the multiply-adds themselves.
+template<class Column>
+BITLOOM_TARGET static void addSparseOf(const SparsePanel& panel, const float* x, float* y,
+                                       const char* ahead, int64_t aheadBytes) {
+    constexpr int64_t columns = sparseLanes * int64_t(sizeof(Column));
+    constexpr int64_t stepBytes = columns + sparseLanes * int64_t(sizeof(uint16_t));
+    constexpr int64_t line = 64, linesAStep = 2;
+    const char* const end = ahead + aheadBytes;
+    const uint8_t* entries = panel.entries();
+    for (int64_t g = 0; g < panel.groups(); ++g) {
+        const int64_t steps = panel.steps()[g];
+        const int64_t live = std::min<int64_t>(sparseLanes, panel.rows - g * sparseLanes);
+        const uint8_t* order = panel.order() + g * sparseLanes;
+        for (int64_t part = 0; part < sparseLanes; part += lanes) {
+            float sums[lanes];
+#pragma GCC unroll 16
+            for (int64_t l = 0; l < lanes; ++l)
+                sums[l] = y[order[part + l]];
+            const uint8_t* step = entries;
+            for (int64_t i = 0; i < steps; ++i, step += stepBytes) {
+                const auto* column = reinterpret_cast<const Column*>(step) + part;
+                float value[lanes];
+                store(value, loadF16(reinterpret_cast<const uint16_t*>(step + columns) + part));
+#pragma GCC unroll 16
+                for (int64_t l = 0; l < lanes; ++l)
+                    sums[l] = __builtin_fmaf(value[l], x[column[l]], sums[l]);
+                if (part == 0 && ahead < end) {
+                    __builtin_prefetch(ahead, 0, 3);
+                    __builtin_prefetch(ahead + line, 0, 3);
+                    ahead += line * linesAStep;
+                }
+            }
+            for (int64_t l = 0; l < std::min<int64_t>(lanes, live - part); ++l)
+                y[order[part + l]] = sums[l];
+        }
+        entries += steps * stepBytes;
     }
+}
+
+BITLOOM_TARGET static void addSparse(const SparsePanel& panel, const float* x, float* y,
+                                     const void* ahead, int64_t aheadBytes) {
+    const auto* from = static_cast<const char*>(ahead);
+    panel.wide ? addSparseOf<uint32_t>(panel, x, y, from, aheadBytes)
+               : addSparseOf<uint16_t>(panel, x, y, from, aheadBytes);
 }
 
 BITLOOM_TARGET static void multiplyAny(const RowMatrix& m, const RowVectors& x, float* y,

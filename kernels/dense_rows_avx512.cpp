@@ -5,6 +5,7 @@
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 
+#include <algorithm>
 #include <immintrin.h>
 
 #if defined(__GNUC__) && !defined(__clang__)

@@ -61,42 +61,37 @@ Json kernelTable(Context& context, const Input& input, double bandwidth) {
         {"matrix", "bits", "outliers", "M", "time", "GB/s", "of read", "Gweights/s"}};
     Json fields = Json::array();
     JobProgress progress(context.console, "measuring kernels");
-    struct Case {
-        double bits, outliers;
-        int64_t vectors;
-    };
-    std::vector<Case> cases;
-    for (const double bits : input.bits)
-        for (const int64_t m : input.vectors)
-            cases.push_back({bits, 0, m});
-    if (share > 0)
-        for (const double bits : input.bits)
-            if (bits <= 4) cases.push_back({bits, share, 1});
     size_t done = 0;
     for (const auto& [n, k] : matrices)
-        for (const Case& c : cases) {
-            progress.report(double(done++) / double(matrices.size() * cases.size()),
-                            fmt::format("{} × {} at {}", n, k, bitsText(c.bits)));
-            const auto speed = runtime::measureKernel(n, k, c.bits, c.outliers, c.vectors, threads,
-                                                      bytes, progress);
-            rows.push_back({fmt::format("{} × {}", n, k), bitsText(c.bits),
-                            c.outliers > 0 ? fmt::format("{:g} %", 100 * c.outliers) : "–",
-                            std::to_string(c.vectors),
-                            fmt::format("{:.1f} µs", 1e6 * speed.seconds),
-                            fmt::format("{:.1f}", speed.bytesPerSecond() / 1e9),
-                            fmt::format("{:.2f}", speed.bytesPerSecond() / bandwidth),
-                            fmt::format("{:.1f}", speed.weightsPerSecond() / 1e9)});
-            fields.push_back({{"rows", n},
-                              {"cols", k},
-                              {"bits", c.bits},
-                              {"outliers", c.outliers},
-                              {"vectors", c.vectors},
-                              {"threads", threads},
-                              {"seconds", speed.seconds},
-                              {"bytes", speed.bytes},
-                              {"bytes_per_second", speed.bytesPerSecond()},
-                              {"fraction_of_read", speed.bytesPerSecond() / bandwidth},
-                              {"weights_per_second", speed.weightsPerSecond()}});
+        for (const double bits : input.bits) {
+            progress.report(double(done++) / double(matrices.size() * input.bits.size()),
+                            fmt::format("{} × {} at {}", n, k, bitsText(bits)));
+            std::vector<runtime::KernelCase> cases;
+            for (const int64_t m : input.vectors)
+                cases.push_back({bits, 0, m, bytes});
+            if (share > 0 && bits <= 4) cases.push_back({bits, share, 1, bytes});
+            for (const runtime::KernelSpeed& speed :
+                 runtime::measureKernels(n, k, cases, threads, progress)) {
+                rows.push_back(
+                    {fmt::format("{} × {}", n, k), bitsText(speed.of.bits),
+                     speed.of.outliers > 0 ? fmt::format("{:g} %", 100 * speed.of.outliers) : "–",
+                     std::to_string(speed.of.vectors),
+                     fmt::format("{:.1f} µs", 1e6 * speed.seconds),
+                     fmt::format("{:.1f}", speed.bytesPerSecond() / 1e9),
+                     fmt::format("{:.2f}", speed.bytesPerSecond() / bandwidth),
+                     fmt::format("{:.1f}", speed.weightsPerSecond() / 1e9)});
+                fields.push_back({{"rows", n},
+                                  {"cols", k},
+                                  {"bits", speed.of.bits},
+                                  {"outliers", speed.of.outliers},
+                                  {"vectors", speed.of.vectors},
+                                  {"threads", threads},
+                                  {"seconds", speed.seconds},
+                                  {"bytes", speed.bytes},
+                                  {"bytes_per_second", speed.bytesPerSecond()},
+                                  {"fraction_of_read", speed.bytesPerSecond() / bandwidth},
+                                  {"weights_per_second", speed.weightsPerSecond()}});
+            }
         }
     progress.report(1, "");
     context.console.print(table(rows, "lrrrrrrr"));

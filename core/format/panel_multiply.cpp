@@ -5,7 +5,7 @@
 
 #include "core/format/panel_weights.h"
 #include "kernels/dense_rows.h"
-#include "kernels/sparse_rows.h"
+#include "kernels/sparse_panel.h"
 
 #include <algorithm>
 #include <cmath>
@@ -34,7 +34,7 @@ void PanelWeights::begin(const float* x, int64_t tokens, int64_t stride, Input& 
         for (const int64_t k : m_rawColumns)
             input.raw.push_back(x[t * stride + k]);
     }
-    if (tokens > 1 && !m_outlierColumn.empty()) {
+    if (tokens > 1 && m_hasOutliers) {
         const int64_t tiles = (tokens + tokenTile - 1) / tokenTile;
         input.turned.resize(size_t(tiles * m_cols) *
                             size_t(kernels::sparseWidth(std::min(tokens, tokenTile))));
@@ -54,7 +54,7 @@ void PanelWeights::begin(std::span<const float> x, Input& input) const {
 }
 
 void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) const {
-    const bool turn = input.tokens > 1 && !m_outlierColumn.empty();
+    const bool turn = input.tokens > 1 && m_hasOutliers;
     for (int64_t item = first; item < last; ++item) {
         const int64_t token = item / blocks(), b = item % blocks();
         const auto begin = size_t(m_blockBegin[size_t(b)]),
@@ -104,32 +104,21 @@ void PanelWeights::prepare(std::span<const float> x, Input& input) const {
     prepareBlocks(0, blocks(), input);
 }
 
-/// A chain of fused multiply-adds for each row and token, columns ascending.
-void PanelWeights::addOutliers(const Input& input, int64_t token, int64_t tokens, int64_t firstRow,
-                               int64_t rows, float* sums) const {
-    const uint32_t first = m_outlierBegin[size_t(firstRow)];
-    const size_t count = m_outlierBegin[size_t(firstRow + rows)] - first;
-    thread_local std::vector<float> values;
-    if (values.size() < count) values.resize(count);
-    const kernels::DenseRowKernels& dense = kernels::denseRowKernels();
-    dense.fromHalf(m_outlierValue.data() + first, values.data(), int64_t(count));
-    const uint32_t* begin = m_outlierBegin.data() + firstRow;
-    if (m_wideColumn.empty() && input.tokens == 1) {
-        dense.addSparse(begin, rows, m_outlierColumn.data() + first, values.data(), input.x.data(),
-                        sums);
-    } else if (m_wideColumn.empty()) {
-        const int64_t width = kernels::sparseWidth(std::min(input.tokens, tokenTile));
-        kernels::addSparseRows(begin, rows, m_outlierColumn.data() + first, values.data(),
-                               input.turned.data() + token / tokenTile * m_cols * width, tokens,
-                               sums, kernels::panelRows);
+/// A chain of fused multiply-adds for each row and token, columns ascending. They need no memory
+/// but their own few kilobytes: of one token's, the codes that come next are fetched meanwhile.
+void PanelWeights::addOutliers(const Input& input, int64_t panel, int64_t token, int64_t tokens,
+                               float* sums) const {
+    const int64_t rows = std::min<int64_t>(m_rows - panel * kernels::panelRows, kernels::panelRows);
+    const size_t codes = m_codesAt[size_t(panel)];
+    const kernels::SparsePanel sparse{m_codes.data() + m_panelAt[size_t(panel)], rows,
+                                      m_wideOutliers};
+    if (input.tokens == 1) {
+        kernels::denseRowKernels().addSparse(sparse, input.x.data(), sums, m_codes.data() + codes,
+                                             int64_t(m_panelEnd[size_t(panel)] - codes));
     } else {
-        for (int64_t t = 0; t < tokens; ++t)
-            for (int64_t row = 0; row < rows; ++row) {
-                float& sum = sums[t * kernels::panelRows + row];
-                for (uint32_t i = begin[row]; i < begin[row + 1]; ++i)
-                    sum = std::fma(values[i - first],
-                                   input.x[size_t((token + t) * m_cols + m_wideColumn[i])], sum);
-            }
+        const int64_t width = kernels::sparseWidth(std::min(input.tokens, tokenTile));
+        kernels::addSparseRows(sparse, input.turned.data() + token / tokenTile * m_cols * width,
+                               tokens, sums, kernels::panelRows);
     }
 }
 
@@ -143,9 +132,10 @@ void PanelWeights::multiplyPanel(const Input& input, int64_t panel, int64_t toke
         std::fill_n(sums + t * kernels::panelRows, kernels::panelRows,
                     float(std::accumulate(from, from + blocks(), 0.0)));
     }
+    if (m_hasOutliers) addOutliers(input, panel, token, tokens, sums);
     const kernels::PanelInput all{input.tokens, input.bytes, input.q,     input.high,
                                   input.low,    input.scale, input.start, input.products};
-    m_kernels->product(m_segments, m_codes.data() + m_panelAt[size_t(panel)], m_tables.data(),
+    m_kernels->product(m_segments, m_codes.data() + m_codesAt[size_t(panel)], m_tables.data(),
                        all.part(token, tokens), paddedRows(panel), sums, kernels::panelRows);
     if (!m_rawColumns.empty()) {
         const auto count = int64_t(m_rawColumns.size());
@@ -156,7 +146,6 @@ void PanelWeights::multiplyPanel(const Input& input, int64_t panel, int64_t toke
         kernels::denseRowKernels().combine(raw, {input.raw.data() + token * count, tokens, count},
                                            sums, kernels::panelRows);
     }
-    if (!m_outlierBegin.empty()) addOutliers(input, token, tokens, begin, rows, sums);
 }
 
 void PanelWeights::multiply(const Input& input, int64_t first, int64_t last, int64_t firstToken,

@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/threads.h"
 #include "kernels/half.h"
+#include "kernels/sparse_panel.h"
 
 #include <algorithm>
 #include <string>
@@ -41,13 +42,46 @@ int16_t gridOffset(int bits) {
 
 } // namespace
 
+/// From columns to rows: a row's outliers lie together, columns ascending.
+struct PanelWeights::Outliers {
+    std::vector<uint32_t> begin; ///< [N + 1], or empty
+    std::vector<uint32_t> column;
+    std::vector<uint16_t> value; ///< fp16
+
+    Outliers() = default;
+    explicit Outliers(const ColumnWeights& weights) {
+        size_t count = 0;
+        for (const auto& rows : weights.outlierRow)
+            count += rows.size();
+        if (count == 0) return;
+        begin.assign(size_t(weights.rows) + 1, 0);
+        for (const auto& rows : weights.outlierRow)
+            for (const uint32_t row : rows)
+                ++begin[row + 1];
+        for (size_t row = 0; row < size_t(weights.rows); ++row)
+            begin[row + 1] += begin[row];
+        column.resize(count);
+        value.resize(count);
+        std::vector<uint32_t> next(begin.begin(), begin.end() - 1);
+        for (size_t k = 0; k < weights.outlierRow.size(); ++k)
+            for (size_t i = 0; i < weights.outlierRow[k].size(); ++i) {
+                const uint32_t place = next[weights.outlierRow[k][i]]++;
+                column[place] = uint32_t(k);
+                value[place] = weights.outlierVal[k][i];
+            }
+    }
+    kernels::SparseLists rows(int64_t first, int64_t count) const {
+        return {std::span(begin).subspan(size_t(first), size_t(count) + 1),
+                column.data() + begin[size_t(first)], value.data() + begin[size_t(first)]};
+    }
+};
+
 PanelWeights::PanelWeights(const ColumnWeights& weights, int threads,
                            const kernels::PanelKernels& kernels)
     : m_kernels(&kernels), m_rows(weights.rows), m_cols(weights.cols),
       m_rawDtype(weights.rawDtype) {
     place(weights);
     packPanels(weights, threads);
-    collectOutliers(weights);
 }
 
 PanelWeights::PanelWeights(std::span<const int8_t> codes, std::span<const float> rowScale,
@@ -61,7 +95,7 @@ PanelWeights::PanelWeights(std::span<const int8_t> codes, std::span<const float>
     addSegment({PanelKind::Plain8, int64_t(m_column.size())});
     finishBlocks();
     m_tables.resize(size_t(kernels::packedTableBytes(kernels.layout, m_segments)));
-    placePanels();
+    placePanels({});
     parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
         std::vector<uint8_t> turned(size_t(cols * kernels::panelRows)); // a panel, [cols, rows]
         std::vector<const uint8_t*> columns(m_column.size(), nullptr);
@@ -74,8 +108,8 @@ PanelWeights::PanelWeights(std::span<const int8_t> codes, std::span<const float>
                 for (int64_t k = 0; k < cols; ++k)
                     turned[size_t(k * kernels::panelRows + row)] =
                         uint8_t(codes[size_t((first + row) * cols + k)] + 128);
-            const std::span out(m_codes.data() + m_panelAt[size_t(panel)],
-                                size_t(kernels::panelBytes(m_segments, paddedRows(panel))));
+            const std::span out(m_codes.data() + m_codesAt[size_t(panel)],
+                                m_panelEnd[size_t(panel)] - m_codesAt[size_t(panel)]);
             kernels::packPanelSegment(kernels.layout, m_segments[0], columns, paddedRows(panel),
                                       rows, out);
         }
@@ -174,14 +208,28 @@ int64_t PanelWeights::paddedRows(int64_t panel) const {
     return (left + kernels::panelRowUnit - 1) / kernels::panelRowUnit * kernels::panelRowUnit;
 }
 
-/// Panels begin on lines of the cache.
-void PanelWeights::placePanels() {
+/// Panels, and the codes in them, begin on lines of the cache.
+void PanelWeights::placePanels(const Outliers& outliers) {
+    const auto aligned = [](size_t at) {
+        return (at + kernels::panelAlignment - 1) / kernels::panelAlignment *
+               kernels::panelAlignment;
+    };
+    m_hasOutliers = !outliers.begin.empty();
+    m_wideOutliers = m_cols > 65536;
     m_panelAt.assign(1, 0);
-    for (int64_t panel = 0; panel < panels(); ++panel)
-        m_panelAt.push_back((m_panelAt.back() +
-                             size_t(kernels::panelBytes(m_segments, paddedRows(panel))) +
-                             kernels::panelAlignment - 1) /
-                            kernels::panelAlignment * kernels::panelAlignment);
+    for (int64_t panel = 0; panel < panels(); ++panel) {
+        size_t at = m_panelAt.back();
+        if (m_hasOutliers) {
+            const int64_t first = panel * kernels::panelRows;
+            const auto rows = std::min<int64_t>(m_rows - first, kernels::panelRows);
+            at +=
+                size_t(kernels::sparsePanelBytes(outliers.rows(first, rows).begin, m_wideOutliers));
+        }
+        m_codesAt.push_back(aligned(at));
+        m_panelEnd.push_back(m_codesAt.back() +
+                             size_t(kernels::panelBytes(m_segments, paddedRows(panel))));
+        m_panelAt.push_back(aligned(m_panelEnd.back()));
+    }
     m_codes = HugeBuffer(m_panelAt.back());
 }
 
@@ -198,13 +246,19 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
             replaced[size_t(k)].push_back(
                 uint8_t(weights.tables[size_t(k * 32 + code)] - m_offsets[i]));
     }
-    placePanels();
+    const Outliers outliers(weights);
+    placePanels(outliers);
     parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {
         std::vector<const uint8_t*> codes;
         for (int64_t panel = begin; panel < end; ++panel) {
             const int64_t rows = paddedRows(panel), first = panel * kernels::panelRows;
-            const std::span<uint8_t> out(m_codes.data() + m_panelAt[size_t(panel)],
-                                         m_panelAt[size_t(panel) + 1] - m_panelAt[size_t(panel)]);
+            const size_t start = m_panelAt[size_t(panel)], codesAt = m_codesAt[size_t(panel)];
+            const std::span<uint8_t> out(m_codes.data() + codesAt,
+                                         m_panelEnd[size_t(panel)] - codesAt);
+            if (m_hasOutliers)
+                kernels::packSparsePanel(
+                    outliers.rows(first, std::min<int64_t>(m_rows - first, kernels::panelRows)),
+                    m_wideOutliers, {m_codes.data() + start, codesAt - start});
             size_t at = 0, column = 0;
             for (const PanelSegment& segment : m_segments) {
                 codes.clear();
@@ -224,42 +278,9 @@ void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
     });
 }
 
-/// From columns to rows: a row's outliers lie together, columns ascending.
-void PanelWeights::collectOutliers(const ColumnWeights& weights) {
-    size_t count = 0;
-    for (const auto& rows : weights.outlierRow)
-        count += rows.size();
-    if (count == 0) return;
-    m_outlierBegin.assign(size_t(m_rows) + 1, 0);
-    for (const auto& rows : weights.outlierRow)
-        for (const uint32_t row : rows)
-            ++m_outlierBegin[row + 1];
-    for (size_t row = 0; row < size_t(m_rows); ++row)
-        m_outlierBegin[row + 1] += m_outlierBegin[row];
-    const bool wide = m_cols > 65536;
-    if (wide)
-        m_wideColumn.resize(count);
-    else
-        m_outlierColumn.resize(count);
-    m_outlierValue.resize(count);
-    std::vector<uint32_t> next(m_outlierBegin.begin(), m_outlierBegin.end() - 1);
-    for (size_t k = 0; k < weights.outlierRow.size(); ++k)
-        for (size_t i = 0; i < weights.outlierRow[k].size(); ++i) {
-            const uint32_t place = next[weights.outlierRow[k][i]]++;
-            if (wide)
-                m_wideColumn[place] = uint32_t(k);
-            else
-                m_outlierColumn[place] = uint16_t(k);
-            m_outlierValue[place] = weights.outlierVal[k][i];
-        }
-}
-
 int64_t PanelWeights::bytes() const {
-    int64_t bytes =
-        int64_t(m_tables.size() + m_raw.size() * sizeof(uint16_t) +
-                (m_outlierColumn.size() + m_outlierValue.size()) * sizeof(uint16_t) +
-                m_wideColumn.size() * sizeof(uint32_t) + m_rowScale.size() * sizeof(float) +
-                m_outlierBegin.size() * sizeof(uint32_t));
+    const auto bytes = int64_t(m_tables.size() + m_raw.size() * sizeof(uint16_t) +
+                               m_rowScale.size() * sizeof(float));
     return bytes + int64_t(m_codes.size());
 }
 

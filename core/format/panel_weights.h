@@ -79,16 +79,16 @@ public:
 private:
     void addColumn(int64_t column, float scale, float remainder, int16_t offset);
     void place(const ColumnWeights& weights);
-    void placePanels();
+    struct Outliers;
+    void placePanels(const Outliers& outliers);
     void addSegment(kernels::PanelSegment segment);
     void finishBlocks();
     void packPanels(const ColumnWeights& weights, int threads);
-    void collectOutliers(const ColumnWeights& weights);
     int64_t paddedRows(int64_t panel) const;
     void multiplyPanel(const Input& input, int64_t panel, int64_t token, int64_t tokens,
                        float* sums) const;
-    void addOutliers(const Input& input, int64_t token, int64_t tokens, int64_t firstRow,
-                     int64_t rows, float* sums) const;
+    void addOutliers(const Input& input, int64_t panel, int64_t token, int64_t tokens,
+                     float* sums) const;
 
     const kernels::PanelKernels* m_kernels;
     int64_t m_rows = 0, m_cols = 0;
@@ -104,16 +104,17 @@ private:
     std::vector<int64_t> m_blockTables;          ///< [blocks], where in m_tables
     int64_t m_productColumns = 0; ///< of 2 bits, if products are looked up; they are the last
     std::vector<uint8_t> m_tables;
-    HugeBuffer m_codes;            ///< panel after panel
-    std::vector<size_t> m_panelAt; ///< [panels + 1], bytes
-    std::vector<float> m_rowScale; ///< [N], or empty = 1
+    /// Panel after panel, each one stream: its outliers, then its codes.
+    HugeBuffer m_codes;
+    std::vector<size_t> m_panelAt;  ///< [panels + 1], bytes: where a panel's stream begins
+    std::vector<size_t> m_panelEnd; ///< [panels]: its last code
+    std::vector<size_t> m_codesAt;  ///< [panels]
+    std::vector<float> m_rowScale;  ///< [N], or empty = 1
     DType m_rawDtype = DType::F16;
     std::vector<int64_t> m_rawColumns;
-    std::vector<uint16_t> m_raw;          ///< [raw columns, N]
-    std::vector<uint32_t> m_outlierBegin; ///< [N + 1], or empty
-    // Two bytes each: 0.5 % of outliers add 0.16 bits per weight to what is read.
-    std::vector<uint16_t> m_outlierColumn, m_outlierValue; ///< fp16
-    std::vector<uint32_t> m_wideColumn; ///< instead, for more columns than 16 bits can name
+    std::vector<uint16_t> m_raw; ///< [raw columns, N]
+    // An outlier takes four bytes: 0.5 % of them add 0.16 bits per weight to what is read.
+    bool m_hasOutliers = false, m_wideOutliers = false;
 };
 
 } // namespace bitloom

@@ -186,35 +186,6 @@ private slots:
         }
     }
 
-    void sparse() {
-        std::mt19937 random(10);
-        std::normal_distribution<float> normal;
-        std::vector<uint32_t> begin{5}; // of a part in the middle
-        std::vector<uint16_t> column;
-        std::vector<float> value, x(700), first;
-        for (float& v : x)
-            v = normal(random);
-        for (int r = 0; r < 37; ++r) {
-            for (uint32_t i = random() % 9; i > 0; --i) {
-                column.push_back(uint16_t(random() % 700));
-                value.push_back(normal(random));
-            }
-            begin.push_back(5 + uint32_t(column.size()));
-        }
-        for (const DenseRowKernels& kernels : allDenseRowKernels()) {
-            std::vector<float> y(37, 0.5f);
-            kernels.addSparse(begin.data(), 37, column.data(), value.data(), x.data(), y.data());
-            for (size_t r = 0; r < 37; ++r) {
-                double sum = 0.5;
-                for (uint32_t i = begin[r] - 5; i < begin[r + 1] - 5; ++i)
-                    sum += double(value[i]) * double(x[column[i]]);
-                QVERIFY(std::abs(double(y[r]) - sum) < 1e-5);
-            }
-            if (first.empty()) first = y;
-            QCOMPARE(y, first); // the same bits everywhere
-        }
-    }
-
     void halves() {
         std::mt19937 random(9);
         std::vector<float> x{0.f, -0.f, 1.f, 65504.f, 65520.f, 1e9f, 6e-8f, -3e-8f, 2049.f, 2051.f};

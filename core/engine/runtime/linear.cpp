@@ -14,8 +14,9 @@ namespace bitloom::runtime {
 
 namespace {
 
-/// Bytes of a part: some microseconds of reading, so that threads end together.
-constexpr int64_t partBytes = 128 << 10;
+/// Rows' bytes in a part: a 32nd of the matrix, so that threads end together, within these limits:
+/// long parts are what memory likes, short ones let the threads share a small matrix.
+constexpr int64_t partsWanted = 32, leastPartBytes = 32 << 10, mostPartBytes = 1 << 20;
 /// Blocks of 128 activations made ready in one step.
 constexpr int64_t stepBlocks = 8;
 
@@ -142,7 +143,10 @@ int64_t Linear::bytes() const {
 
 int64_t Linear::rowsOfPart() const {
     const int64_t rowBytes = m_cols * kernels::rowTypeBytes(m_stored.matrix.type);
-    return std::clamp<int64_t>(partBytes / std::max<int64_t>(rowBytes, 1), 1, m_rows);
+    const int64_t wanted =
+        std::clamp(m_rows * rowBytes / partsWanted, leastPartBytes, mostPartBytes);
+    // Rows go four at a time.
+    return std::clamp<int64_t>(wanted / std::max<int64_t>(rowBytes, 1) / 4 * 4, 1, m_rows);
 }
 
 int64_t Linear::rowParts() const {

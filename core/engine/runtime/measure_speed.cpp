@@ -12,7 +12,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <numeric>
+#include <tuple>
 
 namespace bitloom::runtime {
 
@@ -116,33 +118,45 @@ double readBandwidth(int threads, int64_t bytes) {
     return best;
 }
 
-KernelSpeed measureKernel(int64_t rows, int64_t cols, double bits, double outliers, int64_t vectors,
-                          int threads, int64_t bytes, const Progress& progress) {
+std::vector<KernelSpeed> measureKernels(int64_t rows, int64_t cols,
+                                        std::span<const KernelCase> cases, int threads,
+                                        const Progress& progress) {
+    constexpr int rounds = 7;
     Team team(threads);
-    KernelSpeed out{rows, cols, bits, outliers, vectors, threads, 0, 0};
-    std::vector<Linear> copies;
-    copies.push_back(linearOf(rows, cols, bits, outliers, team));
-    out.bytes = copies[0].bytes();
-    while (int64_t(copies.size()) * out.bytes < bytes) {
-        progress.check();
-        copies.push_back(copies[0].copy());
+    // So many copies of a matrix that they fill the bytes.
+    std::map<std::tuple<double, double, int64_t>, std::vector<Linear>> weights;
+    std::vector<const std::vector<Linear>*> copiesOf;
+    std::vector<KernelSpeed> out;
+    int64_t most = 1;
+    for (const KernelCase& c : cases) {
+        std::vector<Linear>& copies = weights[{c.bits, c.outliers, c.bytes}];
+        if (copies.empty()) copies.push_back(linearOf(rows, cols, c.bits, c.outliers, team));
+        while (int64_t(copies.size()) * copies[0].bytes() < c.bytes) {
+            progress.check();
+            copies.push_back(copies[0].copy());
+        }
+        copiesOf.push_back(&copies);
+        out.push_back({rows, cols, c, threads, 0, copies[0].bytes()});
+        most = std::max(most, c.vectors);
     }
-    std::vector<float> x(size_t(vectors * cols)), y(size_t(vectors * rows));
+    std::vector<float> x(size_t(most * cols)), y(size_t(most * rows));
     for (size_t i = 0; i < x.size(); ++i)
         x[i] = float(int(i * 37 % 255) - 127) / 100.f;
-    std::vector<double> rounds;
-    for (int round = 0; round < 5; ++round) {
-        progress.check();
-        Linear::Input input;
-        const auto begin = Clock::now();
-        for (const Linear& copy : copies) {
-            copy.begin({x.data(), vectors, cols}, input);
-            const Product product{&copy, &input, y.data(), rows};
-            multiplyAll(team, {&product, 1});
+    std::vector<std::vector<double>> seconds(cases.size());
+    for (int round = 0; round < rounds; ++round)
+        for (size_t i = 0; i < cases.size(); ++i) {
+            progress.check();
+            Linear::Input input;
+            const auto begin = Clock::now();
+            for (const Linear& copy : *copiesOf[i]) {
+                copy.begin({x.data(), cases[i].vectors, cols}, input);
+                const Product product{&copy, &input, y.data(), rows};
+                multiplyAll(team, {&product, 1});
+            }
+            seconds[i].push_back(secondsSince(begin) / double(copiesOf[i]->size()));
         }
-        rounds.push_back(secondsSince(begin) / double(copies.size()));
-    }
-    out.seconds = median(rounds);
+    for (size_t i = 0; i < cases.size(); ++i)
+        out[i].seconds = median(seconds[i]);
     return out;
 }
 

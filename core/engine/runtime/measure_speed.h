@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,21 +20,27 @@ namespace bitloom::runtime {
 double readBandwidth(int threads, int64_t bytes);
 
 /// One matrix shape at one width, multiplied with M vectors.
-struct KernelSpeed {
-    int64_t rows = 0, cols = 0;
-    double bits = 0;     ///< 16 = FP16
+struct KernelCase {
+    double bits = 0;     ///< 16 = FP16; between two widths, a mix of both
     double outliers = 0; ///< share
     int64_t vectors = 1;
+    int64_t bytes = 0; ///< to go through: ≥ 1 GB tells of memory, not of caches
+};
+struct KernelSpeed {
+    int64_t rows = 0, cols = 0;
+    KernelCase of;
     int threads = 1;
     double seconds = 0; ///< of one product, median
     int64_t bytes = 0;  ///< read for it
     double bytesPerSecond() const { return double(bytes) / seconds; }
-    double weightsPerSecond() const { return double(rows * cols * vectors) / seconds; }
+    double weightsPerSecond() const { return double(rows * cols * of.vectors) / seconds; }
 };
-/// Over so many copies of the matrix that they fill `bytes` (≥ 1 GB tells of memory, not of
-/// caches). Throws Error(Cancelled).
-KernelSpeed measureKernel(int64_t rows, int64_t cols, double bits, double outliers, int64_t vectors,
-                          int threads, int64_t bytes, const Progress& progress);
+/// All cases in turns, round after round: what a machine's neighbours do to one of them, they do to
+/// all. Holds each case's bytes at once; those with the same weights share them. Throws
+/// Error(Cancelled).
+std::vector<KernelSpeed> measureKernels(int64_t rows, int64_t cols,
+                                        std::span<const KernelCase> cases, int threads,
+                                        const Progress& progress);
 
 /// A model from end to end.
 struct ModelSpeed {

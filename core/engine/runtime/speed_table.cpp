@@ -24,6 +24,8 @@ constexpr int64_t mostBytes = 256 << 20;
 /// Blocks of the model that is run to learn what is spent outside of its matrices.
 constexpr int64_t blocksRun = 4;
 constexpr double outlierShare = 0.01;
+/// Raised when kernels change their speed: times in the cache are then measured anew.
+constexpr int kernelsRevision = 2;
 
 using Shapes = std::map<std::pair<int64_t, int64_t>, int64_t>; ///< → how many in the model
 
@@ -72,22 +74,25 @@ SpeedTable measure(const ModelWeights& model, const ComputeOptions& compute, Pro
     int64_t weights = 0;
     for (const auto& [shape, count] : shapes)
         weights += count * shape.first * shape.second;
-    const size_t steps = shapes.size() * (std::size(SpeedTable::widths) + 1);
-    size_t done = 0;
-    const auto run = [&](int64_t rows, int64_t cols, double bits, double outliers) {
-        progress.report(0.8 * double(done++) / double(steps), "measuring kernels");
-        // As many bytes as the whole model has at this width: a small one lives in caches.
-        const auto bytes = std::min(int64_t(double(weights) * bits / 8), mostBytes);
-        return measureKernel(rows, cols, bits, outliers, 1, table.threads, bytes, progress);
+    // As many bytes as the whole model has at this width: a small one lives in caches.
+    const auto bytesAt = [&](double bits) {
+        return std::min(int64_t(double(weights) * bits / 8), mostBytes);
     };
+    std::vector<KernelCase> cases;
+    for (const int width : SpeedTable::widths)
+        cases.push_back({double(width), 0, 1, bytesAt(width)});
+    cases.push_back({3, outlierShare, 1, bytesAt(3)});
+    size_t done = 0;
     for (const auto& [shape, count] : shapes) {
         const auto [rows, cols] = shape;
+        progress.report(0.8 * double(done++) / double(shapes.size()), "measuring kernels");
+        const std::vector<KernelSpeed> speeds =
+            measureKernels(rows, cols, cases, table.threads, progress);
         SpeedTable::Matrix m{rows, cols, {}, 0};
-        for (const int width : SpeedTable::widths)
-            m.seconds.push_back(run(rows, cols, width, 0).seconds);
-        const double with = run(rows, cols, 3, outlierShare).seconds;
+        for (size_t i = 0; i < std::size(SpeedTable::widths); ++i)
+            m.seconds.push_back(speeds[i].seconds);
         const double outliers = double(cols) * std::max(1.0, double(rows) * outlierShare);
-        m.secondsPerOutlier = std::max(with - m.seconds[1], 0.0) / outliers;
+        m.secondsPerOutlier = std::max(speeds.back().seconds - m.seconds[1], 0.0) / outliers;
         table.matrices.push_back(std::move(m));
     }
     ProgressSlice rest(progress, 0.8, 1);
@@ -97,7 +102,7 @@ SpeedTable measure(const ModelWeights& model, const ComputeOptions& compute, Pro
 
 std::filesystem::path fileOf(const ModelWeights& model, const std::filesystem::path& cache,
                              int threads) {
-    std::string key = machineText(threads);
+    std::string key = machineText(threads) + ", " + std::to_string(kernelsRevision);
     const ModelConfig& c = model.config();
     for (const int64_t part : {c.hidden, c.intermediate, c.layers, c.heads, c.kvHeads, c.vocab})
         key += " " + std::to_string(part);
