@@ -21,8 +21,9 @@ namespace {
 
 /// More than caches hold, and no more than it takes to know.
 constexpr int64_t mostBytes = 256 << 20;
-/// Blocks of the model that is run to learn what is spent outside of its matrices.
-constexpr int64_t blocksRun = 4;
+/// Of the model that is run to learn what is spent outside of its matrices: most models' blocks,
+/// all of them, else as many as tell of memory.
+constexpr int64_t leastBlocksRun = 4, mostBytesRun = 512 << 20;
 constexpr double outlierShare = 0.01;
 /// Raised when kernels change their speed: times in the cache are then measured anew.
 constexpr int kernelsRevision = 2;
@@ -45,7 +46,12 @@ std::string machineText(int threads) {
 double otherSeconds(const ModelWeights& model, const SpeedTable& table,
                     const ComputeOptions& compute, Progress& progress) {
     ModelConfig config = model.config();
-    const int64_t layers = config.layers, run = std::min(layers, blocksRun);
+    const int64_t layers = config.layers;
+    int64_t weights = 0;
+    for (const LinearInfo& info : model.catalogue().linears)
+        weights += info.rows * info.cols;
+    const int64_t blockBytes = std::max<int64_t>(weights / layers * 3 / 8, 1);
+    const int64_t run = std::min(layers, std::max(leastBlocksRun, mostBytesRun / blockBytes));
     const auto timeOf = [&](int64_t blocks) {
         config.layers = blocks;
         if (!config.slidingWindow.empty()) config.slidingWindow.resize(size_t(blocks));
