@@ -21,6 +21,19 @@ using kernels::PanelSegment;
 
 static_assert(PanelWeights::tokenTile == kernels::sparseTile);
 
+namespace {
+
+/// Asks for elements [begin, end), so that reading them need not wait for memory line by line.
+template<class T>
+void fetch(const std::vector<T>& values, int64_t begin, int64_t end) {
+    const auto* at = reinterpret_cast<const char*>(values.data() + begin);
+    const auto* stop = reinterpret_cast<const char*>(values.data() + end);
+    for (; at < stop; at += 64)
+        __builtin_prefetch(at);
+}
+
+} // namespace
+
 void PanelWeights::begin(const float* x, int64_t tokens, int64_t stride, Input& input,
                          int bytes) const {
     const auto count = size_t(tokens), places = m_column.size() * count,
@@ -55,6 +68,15 @@ void PanelWeights::begin(std::span<const float> x, Input& input) const {
 
 void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) const {
     const bool turn = input.tokens > 1 && m_hasOutliers;
+    if (input.tokens == 1) {
+        // A step is so short that the processor's own prefetching begins when it is over.
+        const int64_t begin = m_blockBegin[size_t(first)], end = m_blockBegin[size_t(last)];
+        fetch(m_column, begin, end);
+        fetch(m_scale, begin, end);
+        fetch(m_offsets, begin, end);
+        fetch(m_tables, m_blockTables[size_t(first)],
+              last < blocks() ? m_blockTables[size_t(last)] : int64_t(m_tables.size()));
+    }
     for (int64_t item = first; item < last; ++item) {
         const int64_t token = item / blocks(), b = item % blocks();
         const auto begin = size_t(m_blockBegin[size_t(b)]),
