@@ -88,15 +88,22 @@ BITLOOM_INLINE void rowProducts(const RowMatrix& m, int64_t first, const float* 
             for (int v = 0; v < Vectors; ++v)
                 sum[r][v][0] = fma(w, load(x + v * xStride + c), sum[r][v][0]);
         }
+    Vec all[Rows * Vectors];
+    float total[Rows * Vectors];
+    for (int r = 0; r < Rows; ++r)
+        for (int v = 0; v < Vectors; ++v)
+            all[r * Vectors + v] = add(sum[r][v][0], sum[r][v][1]);
+    if constexpr (Vectors == 4 && Rows == rowsTogether)
+        totals(all, total);
+    else
+        for (int i = 0; i < Rows * Vectors; ++i)
+            total[i] = total_(all[i]);
     for (int r = 0; r < Rows; ++r)
         for (int v = 0; v < Vectors; ++v) {
-            Vec all = sum[r][v][0];
-            for (int u = 1; u < unroll; ++u)
-                all = add(all, sum[r][v][u]);
-            float total = total_(all);
+            float one = total[r * Vectors + v];
             for (int64_t i = c; i < cols; ++i)
-                total = __builtin_fmaf(elementAs<Type>(row[r], i), x[v * xStride + i], total);
-            y[v * yStride + r] = total;
+                one = __builtin_fmaf(elementAs<Type>(row[r], i), x[v * xStride + i], one);
+            y[v * yStride + r] = one;
         }
 }
 
@@ -119,9 +126,12 @@ template<RowType Type>
 BITLOOM_TARGET static void multiplyRows(const RowMatrix& m, const RowVectors& x, float* y,
                                         int64_t yStride) {
     int64_t r = 0;
-    if (x.count == 1) // with more, the sums fill the registers
+    if (x.count == 1)
         for (; r + 4 <= m.rows; r += 4)
             rowProducts<Type, 4, 1>(m, r, x.data, x.stride, y + r, yStride);
+    else if (x.count >= 4)
+        for (; r + rowsTogether <= m.rows; r += rowsTogether)
+            rowsProducts<Type, rowsTogether>(m, r, x, y, yStride);
     for (; r < m.rows; ++r)
         rowsProducts<Type, 1>(m, r, x, y, yStride);
 }
@@ -142,13 +152,46 @@ BITLOOM_INLINE void combineStrip(const RowMatrix& m, int64_t column, const float
         store(y + column + s * lanes, sum[s]);
 }
 
+/// Some strips for some vectors: a number of the matrix is made a float once for all of them. Each
+/// sum is the same chain as alone.
+template<RowType Type, int Strip, int Vectors>
+BITLOOM_INLINE void combineTile(const RowMatrix& m, int64_t column, const float* x, int64_t xStride,
+                                float* y, int64_t yStride) {
+    Vec sum[Vectors][Strip];
+    for (int v = 0; v < Vectors; ++v)
+        for (int s = 0; s < Strip; ++s)
+            sum[v][s] = load(y + v * yStride + column + s * lanes);
+    for (int64_t r = 0; r < m.rows; ++r) {
+        const void* row = rowAt<Type>(m, r);
+        Vec value[Strip];
+        for (int s = 0; s < Strip; ++s)
+            value[s] = loadAs<Type>(row, column + s * lanes);
+        for (int v = 0; v < Vectors; ++v) {
+            const Vec factor = set(x[v * xStride + r]);
+            for (int s = 0; s < Strip; ++s)
+                sum[v][s] = fma(factor, value[s], sum[v][s]);
+        }
+    }
+    for (int v = 0; v < Vectors; ++v)
+        for (int s = 0; s < Strip; ++s)
+            store(y + v * yStride + column + s * lanes, sum[v][s]);
+}
+
 template<RowType Type>
 BITLOOM_TARGET static void combineRows(const RowMatrix& m, const RowVectors& x, float* y,
                                        int64_t yStride) {
-    for (int64_t v = 0; v < x.count; ++v) {
+    constexpr int strip = lanes == 16 ? 4 : 2; // that with four vectors fill the registers
+    const int64_t whole = m.cols / (strip * lanes) * (strip * lanes);
+    int64_t v = 0;
+    for (; v + 4 <= x.count; v += 4)
+        for (int64_t c = 0; c < whole; c += strip * lanes)
+            combineTile<Type, strip, 4>(m, c, x.data + v * x.stride, x.stride, y + v * yStride,
+                                        yStride);
+    const int64_t together = v;
+    for (v = 0; v < x.count; ++v) {
         const float* factors = x.data + v * x.stride;
         float* out = y + v * yStride;
-        int64_t c = 0;
+        int64_t c = v < together ? whole : 0;
         for (; c + 8 * lanes <= m.cols; c += 8 * lanes)
             combineStrip<Type, 8>(m, c, factors, out);
         for (; c + 4 * lanes <= m.cols; c += 4 * lanes)

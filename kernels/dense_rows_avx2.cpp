@@ -83,6 +83,19 @@ BITLOOM_OP float total_(Vec v) {
     return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
 }
 
+/// total_ of four, the same bits.
+BITLOOM_OP void totals(const Vec (&v)[4], float* out) {
+    __m128 four[4];
+    for (int i = 0; i < 4; ++i)
+        four[i] = _mm_add_ps(_mm256_castps256_ps128(v[i]), _mm256_extractf128_ps(v[i], 1));
+    const __m128 a =
+        _mm_add_ps(_mm_unpacklo_ps(four[0], four[1]), _mm_unpackhi_ps(four[0], four[1]));
+    const __m128 b =
+        _mm_add_ps(_mm_unpacklo_ps(four[2], four[3]), _mm_unpackhi_ps(four[2], four[3]));
+    _mm_storeu_ps(out, _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a)));
+}
+constexpr int rowsTogether = 1; ///< with four vectors: the sums fill the registers
+
 #include "kernels/dense_rows.inl"
 
 BITLOOM_TARGET void toHalf(const float* x, uint16_t* out, int64_t n) {

@@ -80,6 +80,28 @@ BITLOOM_OP float total_(Vec v) {
     return _mm512_reduce_add_ps(v);
 }
 
+/// total_ of eight, the same bits: halves of two registers are added at a time, then quarters of
+/// four, then pairs of all.
+BITLOOM_OP void totals(const Vec (&v)[8], float* out) {
+    __m512 halves[4], quarters[2];
+    for (int i = 0; i < 4; ++i)
+        halves[i] = _mm512_add_ps(_mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0x44),
+                                  _mm512_shuffle_f32x4(v[2 * i], v[2 * i + 1], 0xEE));
+    for (int i = 0; i < 2; ++i)
+        quarters[i] = _mm512_add_ps(_mm512_shuffle_f32x4(halves[2 * i], halves[2 * i + 1], 0x88),
+                                    _mm512_shuffle_f32x4(halves[2 * i], halves[2 * i + 1], 0xDD));
+    // A lane: the two sums of numbers 0 and 2, then those of 1 and 3.
+    const __m512 pairs = _mm512_add_ps(_mm512_unpacklo_ps(quarters[0], quarters[1]),
+                                       _mm512_unpackhi_ps(quarters[0], quarters[1]));
+    float all[16];
+    _mm512_storeu_ps(all, _mm512_add_ps(pairs, _mm512_permute_ps(pairs, 0x4E)));
+    for (int i = 0; i < 4; ++i) {
+        out[i] = all[4 * i];
+        out[4 + i] = all[4 * i + 1];
+    }
+}
+constexpr int rowsTogether = 2; ///< with four vectors: the sums fill the registers
+
 #include "kernels/dense_rows.inl"
 
 BITLOOM_TARGET void toHalf(const float* x, uint16_t* out, int64_t n) {

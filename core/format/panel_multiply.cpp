@@ -68,7 +68,7 @@ void PanelWeights::begin(std::span<const float> x, Input& input) const {
 
 void PanelWeights::prepareBlocks(int64_t first, int64_t last, Input& input) const {
     const bool turn = input.tokens > 1 && m_hasOutliers;
-    if (input.tokens == 1) {
+    if (input.tokens == 1 && first < last) {
         // A step is so short that the processor's own prefetching begins when it is over.
         const int64_t begin = m_blockBegin[size_t(first)], end = m_blockBegin[size_t(last)];
         fetch(m_column, begin, end);

@@ -226,38 +226,42 @@ void Decoder::product(std::span<const Linear* const> linears, const float* x,
 }
 
 /// One head, queries [first, first + count) of the piece, against keys up to each of them.
-void Decoder::attendHead(int64_t layer, int64_t head, int64_t first, int64_t count, int64_t past) {
+/// Queries that share keys and values: of some tokens, or of one token's heads. The results do not
+/// depend on how many go together.
+void Decoder::attend(const Queries& q) {
     const ModelConfig& config = m_weights->config();
     const kernels::DenseRowKernels& kernels = kernels::denseRowKernels();
-    const int64_t dim = config.headDim, width = config.heads * dim;
+    const int64_t dim = config.headDim;
     const int64_t window =
-        size_t(layer) < config.slidingWindow.size() ? config.slidingWindow[size_t(layer)] : 0;
+        size_t(q.layer) < config.slidingWindow.size() ? config.slidingWindow[size_t(q.layer)] : 0;
     const auto firstSeen = [&](int64_t position) {
         return window > 0 ? std::max<int64_t>(0, position - window + 1) : 0;
     };
-    const int64_t low = firstSeen(past + first), end = past + first + count, total = end - low;
-    const int64_t kvHead = head / (config.heads / config.kvHeads);
+    const int64_t last = q.position + (q.count - 1) * q.step;
+    const int64_t low = firstSeen(q.position), total = last + 1 - low;
     thread_local std::vector<float> scores;
-    scores.resize(size_t(count * total));
-    const KvCache::View keys = m_cache.keys(layer, kvHead, low, total);
-    const float* query = m_buffers->query.data() + first * width + head * dim;
-    kernels.multiply(keys.rows, {query, count, width}, scores.data(), total);
+    scores.resize(size_t(q.count * total));
+    const KvCache::View keys = m_cache.keys(q.layer, q.kvHead, low, total);
+    kernels.multiply(keys.rows, {q.query, q.count, q.stride}, scores.data(), total);
+    const KvCache::View values = m_cache.values(q.layer, q.kvHead, low, total);
     const float scale = 1.f / std::sqrt(float(dim));
-    for (int64_t t = 0; t < count; ++t) {
-        const int64_t position = past + first + t;
+    for (int64_t i = 0; i < q.count; ++i) {
+        const int64_t position = q.position + i * q.step;
         const int64_t begin = firstSeen(position) - low, n = position + 1 - low - begin;
-        float* s = scores.data() + t * total + begin;
-        for (int64_t i = 0; i < n; ++i)
-            s[i] *= keys.scale ? scale * keys.scale[begin + i] : scale;
+        float* all = scores.data() + i * total;
+        float* s = all + begin;
+        for (int64_t k = 0; k < n; ++k)
+            s[k] *= keys.scale ? scale * keys.scale[begin + k] : scale;
         const double sum = kernels.exponentiate(s, n, *std::max_element(s, s + n));
-        const KvCache::View values = m_cache.values(layer, kvHead, low + begin, n);
         const auto inverse = float(1.0 / sum);
-        for (int64_t i = 0; i < n; ++i)
-            s[i] *= values.scale ? inverse * values.scale[i] : inverse;
-        float* out = m_buffers->mixed.data() + (first + t) * width + head * dim;
-        std::fill(out, out + dim, 0.f);
-        kernels.combine(values.rows, {s, 1, n}, out, dim);
+        for (int64_t k = 0; k < n; ++k)
+            s[k] *= values.scale ? inverse * values.scale[begin + k] : inverse;
+        // What others see and this one does not.
+        std::fill(all, s, 0.f);
+        std::fill(s + n, all + total, 0.f);
+        std::fill_n(q.out + i * q.stride, dim, 0.f);
     }
+    kernels.combine(values.rows, {scores.data(), q.count, total}, q.out, q.stride);
 }
 
 void Decoder::attention(const Block& w, int64_t layer, int64_t count) {
@@ -274,16 +278,36 @@ void Decoder::attention(const Block& w, int64_t layer, int64_t count) {
                            b.value.data() + (t * config.kvHeads + head) * dim);
         }
     });
+    const int64_t width = config.heads * dim, group = config.heads / config.kvHeads;
+    const auto ready = [&](int64_t t, int64_t head) {
+        float* query = b.query.data() + t * width + head * dim;
+        if (!w.queryNorm.empty()) norm(query, w.queryNorm, query, 1);
+        rotate(query, past + t);
+        return query;
+    };
+    if (count == 1) {
+        // A group's heads together, if that leaves every thread something.
+        const int64_t least = (config.heads + m_team.threads() - 1) / m_team.threads();
+        const int64_t share = std::clamp<int64_t>(std::min(group, least), 1, queryTile);
+        const int64_t shares = (group + share - 1) / share;
+        m_team.forEach(config.kvHeads * shares, [&](int64_t item) {
+            const int64_t kvHead = item / shares, first = item % shares * share;
+            const int64_t n = std::min(share, group - first), head = kvHead * group + first;
+            for (int64_t i = 0; i < n; ++i)
+                ready(0, head + i);
+            attend({layer, kvHead, past, 0, n, b.query.data() + head * dim,
+                    b.mixed.data() + head * dim, dim});
+        });
+        return;
+    }
     const int64_t tiles = (count + queryTile - 1) / queryTile;
     m_team.forEach(config.heads * tiles, [&](int64_t item) {
         const int64_t head = item / tiles, first = item % tiles * queryTile;
-        const int64_t n = std::min(queryTile, count - first);
-        for (int64_t t = first; t < first + n; ++t) {
-            float* query = b.query.data() + (t * config.heads + head) * dim;
-            if (!w.queryNorm.empty()) norm(query, w.queryNorm, query, 1);
-            rotate(query, past + t);
-        }
-        attendHead(layer, head, first, n, past);
+        const int64_t n = std::min(queryTile, count - first), at = first * width + head * dim;
+        for (int64_t t = first; t < first + n; ++t)
+            ready(t, head);
+        attend({layer, head / group, past + first, 1, n, b.query.data() + at, b.mixed.data() + at,
+                width});
     });
 }
 

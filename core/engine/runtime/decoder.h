@@ -60,7 +60,15 @@ private:
     std::unique_ptr<Block> makeBlock(int64_t index);
     void runBlock(const Block& block, int64_t layer, int64_t count);
     void attention(const Block& block, int64_t layer, int64_t count);
-    void attendHead(int64_t layer, int64_t head, int64_t first, int64_t count, int64_t past);
+    struct Queries {
+        int64_t layer, kvHead;
+        int64_t position, step; ///< of the first query's token; from one query to the next
+        int64_t count;
+        const float* query; ///< and `out`: [count, headDim], `stride` from one to the next
+        float* out;
+        int64_t stride;
+    };
+    void attend(const Queries& queries);
     void norm(const float* x, std::span<const float> weight, float* out, int64_t count) const;
     void rotate(float* x, int64_t position) const;
     void product(std::span<const Linear* const> linears, const float* x,
