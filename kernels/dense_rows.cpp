@@ -99,7 +99,7 @@ void addSparseOf(const SparsePanel& panel, const float* x, float* y) {
     }
 }
 
-void addSparse(const SparsePanel& panel, const float* x, float* y, const void*, int64_t) {
+void addSparse(const SparsePanel& panel, const float* x, float* y) {
     panel.wide ? addSparseOf<uint32_t>(panel, x, y) : addSparseOf<uint16_t>(panel, x, y);
 }
 

@@ -45,10 +45,8 @@ struct DenseRowKernels {
     void (*toHalf)(const float* x, uint16_t* out, int64_t n);
     void (*fromHalf)(const uint16_t* x, float* out, int64_t n);
     /// y[r] += Σ value·x[column] over the panel's entries of row r: a chain in their order, the
-    /// same in every version. Meanwhile the `aheadBytes` at `ahead` are fetched, as far as time
-    /// allows: what is read next.
-    void (*addSparse)(const SparsePanel& panel, const float* x, float* y, const void* ahead,
-                      int64_t aheadBytes);
+    /// same in every version.
+    void (*addSparse)(const SparsePanel& panel, const float* x, float* y);
 };
 
 /// The fastest that this processor and its operating system run, or that which belongs to the panel

@@ -272,12 +272,9 @@ BITLOOM_TARGET static void siluProduct(float* gate, const float* up, int64_t n) 
 /// As many chains as a register has lanes go side by side; each product is of single numbers, since
 /// gathering x into registers takes longer than the multiply-adds themselves.
 template<class Column>
-BITLOOM_TARGET static void addSparseOf(const SparsePanel& panel, const float* x, float* y,
-                                       const char* ahead, int64_t aheadBytes) {
+BITLOOM_TARGET static void addSparseOf(const SparsePanel& panel, const float* x, float* y) {
     constexpr int64_t columns = sparseLanes * int64_t(sizeof(Column));
     constexpr int64_t stepBytes = columns + sparseLanes * int64_t(sizeof(uint16_t));
-    constexpr int64_t line = 64, linesAStep = 2;
-    const char* const end = ahead + aheadBytes;
     const uint8_t* entries = panel.entries();
     for (int64_t g = 0; g < panel.groups(); ++g) {
         const int64_t steps = panel.steps()[g];
@@ -292,15 +289,11 @@ BITLOOM_TARGET static void addSparseOf(const SparsePanel& panel, const float* x,
             for (int64_t i = 0; i < steps; ++i, step += stepBytes) {
                 const auto* column = reinterpret_cast<const Column*>(step) + part;
                 float value[lanes];
+                __builtin_prefetch(step + 16 * stepBytes);
                 store(value, loadF16(reinterpret_cast<const uint16_t*>(step + columns) + part));
 #pragma GCC unroll 16
                 for (int64_t l = 0; l < lanes; ++l)
                     sums[l] = __builtin_fmaf(value[l], x[column[l]], sums[l]);
-                if (part == 0 && ahead < end) {
-                    __builtin_prefetch(ahead, 0, 3);
-                    __builtin_prefetch(ahead + line, 0, 3);
-                    ahead += line * linesAStep;
-                }
             }
             for (int64_t l = 0; l < std::min<int64_t>(lanes, live - part); ++l)
                 y[order[part + l]] = sums[l];
@@ -309,11 +302,8 @@ BITLOOM_TARGET static void addSparseOf(const SparsePanel& panel, const float* x,
     }
 }
 
-BITLOOM_TARGET static void addSparse(const SparsePanel& panel, const float* x, float* y,
-                                     const void* ahead, int64_t aheadBytes) {
-    const auto* from = static_cast<const char*>(ahead);
-    panel.wide ? addSparseOf<uint32_t>(panel, x, y, from, aheadBytes)
-               : addSparseOf<uint16_t>(panel, x, y, from, aheadBytes);
+BITLOOM_TARGET static void addSparse(const SparsePanel& panel, const float* x, float* y) {
+    panel.wide ? addSparseOf<uint32_t>(panel, x, y) : addSparseOf<uint16_t>(panel, x, y);
 }
 
 BITLOOM_TARGET static void multiplyAny(const RowMatrix& m, const RowVectors& x, float* y,

@@ -126,17 +126,14 @@ void PanelWeights::prepare(std::span<const float> x, Input& input) const {
     prepareBlocks(0, blocks(), input);
 }
 
-/// A chain of fused multiply-adds for each row and token, columns ascending. They need no memory
-/// but their own few kilobytes: of one token's, the codes that come next are fetched meanwhile.
+/// A chain of fused multiply-adds for each row and token, columns ascending.
 void PanelWeights::addOutliers(const Input& input, int64_t panel, int64_t token, int64_t tokens,
                                float* sums) const {
     const int64_t rows = std::min<int64_t>(m_rows - panel * kernels::panelRows, kernels::panelRows);
-    const size_t codes = m_codesAt[size_t(panel)];
     const kernels::SparsePanel sparse{m_codes.data() + m_panelAt[size_t(panel)], rows,
                                       m_wideOutliers};
     if (input.tokens == 1) {
-        kernels::denseRowKernels().addSparse(sparse, input.x.data(), sums, m_codes.data() + codes,
-                                             int64_t(m_panelEnd[size_t(panel)] - codes));
+        kernels::denseRowKernels().addSparse(sparse, input.x.data(), sums);
     } else {
         const int64_t width = kernels::sparseWidth(std::min(input.tokens, tokenTile));
         kernels::addSparseRows(sparse, input.turned.data() + token / tokenTile * m_cols * width,
