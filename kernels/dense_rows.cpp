@@ -51,6 +51,16 @@ void multiply(const RowMatrix& m, const RowVectors& x, float* y, int64_t yStride
         }
 }
 
+void multiplyMany(const RowMatrix& m, const RowVectors& x, float* y, int64_t yStride) {
+    for (int64_t r = 0; r < m.rows; ++r)
+        for (int64_t v = 0; v < x.count; ++v) {
+            float sum = 0;
+            for (int64_t c = 0; c < m.cols; ++c)
+                sum = std::fma(elementOf(m, r, c), x.data[v * x.stride + c], sum);
+            y[v * yStride + r] = sum;
+        }
+}
+
 void combine(const RowMatrix& m, const RowVectors& x, float* y, int64_t yStride) {
     for (int64_t v = 0; v < x.count; ++v)
         for (int64_t r = 0; r < m.rows; ++r)
@@ -104,8 +114,8 @@ void addSparse(const SparsePanel& panel, const float* x, float* y) {
 }
 
 std::vector<DenseRowKernels> collect() {
-    std::vector<DenseRowKernels> all{
-        {"scalar", multiply, combine, exponentiate, siluProduct, toHalf, fromHalf, addSparse}};
+    std::vector<DenseRowKernels> all{{"scalar", multiply, multiplyMany, combine, exponentiate,
+                                      siluProduct, toHalf, fromHalf, addSparse}};
     if (denseRowsAvx2.multiply && runsDenseAvx2()) all.push_back(denseRowsAvx2);
     if (denseRowsAvx512.multiply && runsDenseAvx512()) all.push_back(denseRowsAvx512);
     return all;

@@ -30,10 +30,19 @@ struct RowVectors {
     int64_t count = 0, stride = 0;
 };
 
+/// From so many vectors on, multiplyMany is faster than multiply.
+inline constexpr int64_t manyVectors = 9;
+/// Rows that multiplyMany likes to be given: as many as stay in the second-level cache.
+inline constexpr int64_t manyRows = 128;
+
 struct DenseRowKernels {
     const char* name; ///< "scalar", "avx2", "avx512"
     /// y[v·yStride + r] = Σ_c matrix[r, c]·x[v, c]. A row is read from memory once for all vectors.
     void (*multiply)(const RowMatrix& matrix, const RowVectors& x, float* y, int64_t yStride);
+    /// The same for many vectors (a prompt), where the numbers of a matrix are worth being turned
+    /// into columns of floats first: each result is one chain of fused multiply-adds over c, the
+    /// same bits in every version, other ones than those of `multiply`.
+    void (*multiplyMany)(const RowMatrix& matrix, const RowVectors& x, float* y, int64_t yStride);
     /// y[v·yStride + c] += Σ_r x[v, r]·matrix[r, c]: attention's mixture of values. A chain of
     /// fused multiply-adds over r: the same bits in every version.
     void (*combine)(const RowMatrix& matrix, const RowVectors& x, float* y, int64_t yStride);

@@ -152,6 +152,128 @@ BITLOOM_INLINE void combineStrip(const RowMatrix& m, int64_t column, const float
         store(y + column + s * lanes, sum[s]);
 }
 
+/// Columns that are turned at a time, for all rows of a tile: what a tile of vectors and one of
+/// rows need together stays in the caches.
+constexpr int64_t turnedColumns = 256;
+constexpr int64_t turnedRows = 2 * lanes;
+
+/// Eight rows of `from`, floats with `stride` from row to row, become eight columns of `to`.
+BITLOOM_INLINE void turnEight(const float* from, int64_t stride, float* to, int64_t toStride) {
+    __m256 a[8], b[8];
+    for (int i = 0; i < 8; ++i)
+        a[i] = _mm256_loadu_ps(from + i * stride);
+    for (int i = 0; i < 4; ++i) {
+        b[2 * i] = _mm256_unpacklo_ps(a[2 * i], a[2 * i + 1]);
+        b[2 * i + 1] = _mm256_unpackhi_ps(a[2 * i], a[2 * i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; ++j) {
+            a[i + 2 * j] = _mm256_shuffle_ps(b[i + j], b[i + j + 2], 0x44);
+            a[i + 2 * j + 1] = _mm256_shuffle_ps(b[i + j], b[i + j + 2], 0xEE);
+        }
+    for (int i = 0; i < 4; ++i) {
+        _mm256_storeu_ps(to + i * toStride, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
+        _mm256_storeu_ps(to + (i + 4) * toStride, _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+    }
+}
+
+/// Columns [column, column + n) of rows [row, row + turnedRows) as floats, [n, turnedRows]; rows
+/// that the matrix has not are 0.
+template<RowType Type>
+BITLOOM_INLINE void turnRows(const RowMatrix& m, int64_t row, int64_t column, int64_t n,
+                             float* out) {
+    // Eight rows at a time; what lies behind n is turned along and not used.
+    alignas(64) float eight[8][turnedColumns];
+    for (int64_t r = 0; r < turnedRows; r += 8) {
+        for (int64_t i = 0; i < 8; ++i) {
+            int64_t c = 0;
+            if (row + r + i < m.rows) {
+                const void* from = rowAt<Type>(m, row + r + i);
+                for (; c + lanes <= n; c += lanes)
+                    store(eight[i] + c, loadAs<Type>(from, column + c));
+                for (; c < n; ++c)
+                    eight[i][c] = elementAs<Type>(from, column + c);
+            }
+            for (; c < (n + 7) / 8 * 8; ++c)
+                eight[i][c] = 0;
+        }
+        for (int64_t c = 0; c < n; c += 8)
+            turnEight(eight[0] + c, turnedColumns, out + c * turnedRows + r, turnedRows);
+    }
+}
+
+/// Some vectors times two registers of rows, over n columns. `y` is theirs: [Vectors, ≥ rows].
+template<int Vectors>
+BITLOOM_INLINE void turnedProduct(const float* turned, int64_t n, const float* x, int64_t xStride,
+                                  float* y, int64_t yStride, bool begin) {
+    Vec sum[Vectors][2];
+#pragma GCC unroll 12
+    for (int v = 0; v < Vectors; ++v)
+        for (int h = 0; h < 2; ++h)
+            sum[v][h] = begin ? zero() : load(y + v * yStride + h * lanes);
+    for (int64_t c = 0; c < n; ++c) {
+        const Vec low = load(turned + c * turnedRows), high = load(turned + c * turnedRows + lanes);
+#pragma GCC unroll 12
+        for (int v = 0; v < Vectors; ++v) {
+            const Vec factor = set(x[v * xStride + c]);
+            sum[v][0] = fma(low, factor, sum[v][0]);
+            sum[v][1] = fma(high, factor, sum[v][1]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int v = 0; v < Vectors; ++v)
+        for (int h = 0; h < 2; ++h)
+            store(y + v * yStride + h * lanes, sum[v][h]);
+}
+
+/// The same for any number of rows and vectors of a tile: what is not whole takes a way round.
+BITLOOM_INLINE void turnedTile(const float* turned, int64_t n, const float* x, int64_t xStride,
+                               int64_t vectors, int64_t rows, float* y, int64_t yStride,
+                               bool begin) {
+    if (rows == turnedRows) {
+        if (vectors == vectorsTogether)
+            return turnedProduct<vectorsTogether>(turned, n, x, xStride, y, yStride, begin);
+        int64_t v = 0;
+        for (; v + 4 <= vectors; v += 4)
+            turnedProduct<4>(turned, n, x + v * xStride, xStride, y + v * yStride, yStride, begin);
+        for (; v < vectors; ++v)
+            turnedProduct<1>(turned, n, x + v * xStride, xStride, y + v * yStride, yStride, begin);
+        return;
+    }
+    for (int64_t v = 0; v < vectors; ++v) {
+        float own[turnedRows] = {};
+        for (int64_t r = 0; r < rows && !begin; ++r)
+            own[r] = y[v * yStride + r];
+        turnedProduct<1>(turned, n, x + v * xStride, xStride, own, turnedRows, begin);
+        for (int64_t r = 0; r < rows; ++r)
+            y[v * yStride + r] = own[r];
+    }
+}
+
+template<RowType Type>
+BITLOOM_TARGET static void multiplyManyRows(const RowMatrix& m, const RowVectors& x, float* y,
+                                            int64_t yStride) {
+    constexpr int64_t tiles = manyRows / turnedRows;
+    alignas(64) static thread_local float turned[tiles][turnedColumns * turnedRows];
+    for (int64_t top = 0; top < m.rows; top += tiles * turnedRows)
+        for (int64_t column = 0; column < m.cols; column += turnedColumns) {
+            const int64_t left = m.cols - column, n = left < turnedColumns ? left : turnedColumns;
+            int64_t count = 0;
+            for (; count < tiles && top + count * turnedRows < m.rows; ++count)
+                turnRows<Type>(m, top + count * turnedRows, column, n, turned[count]);
+            for (int64_t v = 0; v < x.count; v += vectorsTogether) {
+                const int64_t more = x.count - v;
+                for (int64_t tile = 0; tile < count; ++tile) {
+                    const int64_t row = top + tile * turnedRows, below = m.rows - row;
+                    turnedTile(turned[tile], n, x.data + v * x.stride + column, x.stride,
+                               more < vectorsTogether ? more : vectorsTogether,
+                               below < turnedRows ? below : turnedRows, y + v * yStride + row,
+                               yStride, column == 0);
+                }
+            }
+        }
+}
+
 /// Some strips for some vectors: a number of the matrix is made a float once for all of them. Each
 /// sum is the same chain as alone.
 template<RowType Type, int Strip, int Vectors>
@@ -317,6 +439,22 @@ BITLOOM_TARGET static void multiplyAny(const RowMatrix& m, const RowVectors& x, 
         return multiplyRows<RowType::BF16>(m, x, y, yStride);
     case RowType::I8:
         return multiplyRows<RowType::I8>(m, x, y, yStride);
+    }
+}
+
+BITLOOM_TARGET static void multiplyManyAny(const RowMatrix& m, const RowVectors& x, float* y,
+                                           int64_t yStride) {
+    if (m.cols == 0) // no columns: sums of nothing
+        return multiplyAny(m, x, y, yStride);
+    switch (m.type) {
+    case RowType::F32:
+        return multiplyManyRows<RowType::F32>(m, x, y, yStride);
+    case RowType::F16:
+        return multiplyManyRows<RowType::F16>(m, x, y, yStride);
+    case RowType::BF16:
+        return multiplyManyRows<RowType::BF16>(m, x, y, yStride);
+    case RowType::I8:
+        return multiplyManyRows<RowType::I8>(m, x, y, yStride);
     }
 }
 

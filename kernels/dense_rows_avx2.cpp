@@ -94,7 +94,8 @@ BITLOOM_OP void totals(const Vec (&v)[4], float* out) {
         _mm_add_ps(_mm_unpacklo_ps(four[2], four[3]), _mm_unpackhi_ps(four[2], four[3]));
     _mm_storeu_ps(out, _mm_add_ps(_mm_movelh_ps(a, b), _mm_movehl_ps(b, a)));
 }
-constexpr int rowsTogether = 1; ///< with four vectors: the sums fill the registers
+constexpr int rowsTogether = 1;    ///< with four vectors: the sums fill the registers
+constexpr int vectorsTogether = 6; ///< with two registers of rows, likewise
 
 #include "kernels/dense_rows.inl"
 
@@ -117,8 +118,9 @@ BITLOOM_TARGET void fromHalf(const uint16_t* x, float* out, int64_t n) {
 
 } // namespace
 
-const DenseRowKernels denseRowsAvx2{"avx2",      multiplyAny, combineAny, exponentiate,
-                                    siluProduct, toHalf,      fromHalf,   addSparse};
+const DenseRowKernels denseRowsAvx2{"avx2",     multiplyAny,  multiplyManyAny,
+                                    combineAny, exponentiate, siluProduct,
+                                    toHalf,     fromHalf,     addSparse};
 
 bool runsDenseAvx2() {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&

@@ -100,7 +100,8 @@ BITLOOM_OP void totals(const Vec (&v)[8], float* out) {
         out[4 + i] = all[4 * i + 1];
     }
 }
-constexpr int rowsTogether = 2; ///< with four vectors: the sums fill the registers
+constexpr int rowsTogether = 2;     ///< with four vectors: the sums fill the registers
+constexpr int vectorsTogether = 12; ///< with two registers of rows, likewise
 
 #include "kernels/dense_rows.inl"
 
@@ -123,8 +124,9 @@ BITLOOM_TARGET void fromHalf(const uint16_t* x, float* out, int64_t n) {
 
 } // namespace
 
-const DenseRowKernels denseRowsAvx512{"avx512",    multiplyAny, combineAny, exponentiate,
-                                      siluProduct, toHalf,      fromHalf,   addSparse};
+const DenseRowKernels denseRowsAvx512{"avx512",   multiplyAny,  multiplyManyAny,
+                                      combineAny, exponentiate, siluProduct,
+                                      toHalf,     fromHalf,     addSparse};
 
 bool runsDenseAvx512() {
     // GCC's and clang's run-time asks XGETBV whether the system keeps the wide registers.

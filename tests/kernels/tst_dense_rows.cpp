@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <tuple>
 #include <vector>
 
 using namespace bitloom::kernels;
@@ -112,6 +113,54 @@ private slots:
                          qPrintable(QStringLiteral("%1, not %2").arg(got).arg(sum)));
             }
             QCOMPARE(y[size_t(v * out + rows)], 99.f); // nothing beyond
+        }
+    }
+
+    void multiplyMany_data() {
+        QTest::addColumn<int>("type");
+        QTest::addColumn<int>("rows");
+        QTest::addColumn<int>("cols");
+        QTest::addColumn<int>("vectors");
+        const std::tuple<int, int, int> shapes[] = {{1, 1, 9},     {3, 15, 13},    {33, 64, 12},
+                                                    {40, 300, 24}, {131, 517, 25}, {5, 0, 10}};
+        for (int type = 0; type < 4; ++type)
+            for (const auto& [rows, cols, vectors] : shapes)
+                QTest::addRow("type %d [%d, %d] x %d", type, rows, cols, vectors)
+                    << type << rows << cols << vectors;
+    }
+    /// Close to the sums in double, and the same bits in every version.
+    void multiplyMany() {
+        QFETCH(int, type);
+        QFETCH(int, rows);
+        QFETCH(int, cols);
+        QFETCH(int, vectors);
+        std::mt19937 random(17);
+        const Sample s = sampleOf(RowType(type), rows, cols, random);
+        const int64_t stride = cols + 5, out = rows + 2;
+        std::vector<float> x(size_t(vectors * stride)), first;
+        std::normal_distribution<float> normal;
+        for (float& v : x)
+            v = normal(random);
+        for (const DenseRowKernels& kernels : allDenseRowKernels()) {
+            std::vector<float> y(size_t(vectors * out), 99.f);
+            kernels.multiplyMany(s.matrix(), {x.data(), vectors, stride}, y.data(), out);
+            for (int v = 0; v < vectors; ++v) {
+                for (int r = 0; r < rows; ++r) {
+                    double sum = 0, size = 0;
+                    for (int c = 0; c < cols; ++c) {
+                        const double product =
+                            s.values[size_t(r * cols + c)] * double(x[size_t(v * stride + c)]);
+                        sum += product;
+                        size += std::abs(product);
+                    }
+                    const double got = double(y[size_t(v * out + r)]);
+                    QVERIFY2(std::abs(got - sum) <= 2e-6 * size,
+                             qPrintable(QStringLiteral("%1, not %2").arg(got).arg(sum)));
+                }
+                QCOMPARE(y[size_t(v * out + rows)], 99.f); // nothing beyond
+            }
+            if (first.empty()) first = y;
+            QVERIFY2(y == first, kernels.name);
         }
     }
 

@@ -3,7 +3,6 @@
 #include "core/engine/runtime/decoder.h"
 
 #include "core/base/error.h"
-#include "core/engine/runtime/many_tokens.h"
 #include "core/model/rope.h"
 
 #include <algorithm>
@@ -203,18 +202,13 @@ void Decoder::rotate(float* x, int64_t position) const {
 void Decoder::product(std::span<const Linear* const> linears, const float* x,
                       std::span<float* const> outputs, int64_t count) {
     std::array<Product, 3> products;
-    size_t together = 0;
     for (size_t i = 0; i < linears.size(); ++i) {
         const Linear& linear = *linears[i];
-        if (count >= manyTokens && !linear.panels()) {
-            multiplyMany(linear, x, count, outputs[i], m_options.threads);
-            continue;
-        }
         Linear::Input& input = m_buffers->inputs[i];
         linear.begin({x, count, linear.colCount()}, input);
-        products[together++] = {&linear, &input, outputs[i], linear.rowCount()};
+        products[i] = {&linear, &input, outputs[i], linear.rowCount()};
     }
-    multiplyAll(m_team, std::span(products).first(together));
+    multiplyAll(m_team, std::span(products).first(linears.size()));
     for (size_t i = 0; i < linears.size(); ++i) {
         const std::span bias = linears[i]->bias();
         if (bias.empty()) continue;
@@ -225,7 +219,6 @@ void Decoder::product(std::span<const Linear* const> linears, const float* x,
     }
 }
 
-/// One head, queries [first, first + count) of the piece, against keys up to each of them.
 /// Queries that share keys and values: of some tokens, or of one token's heads. The results do not
 /// depend on how many go together.
 void Decoder::attend(const Queries& q) {

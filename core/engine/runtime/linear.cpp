@@ -155,7 +155,10 @@ int64_t Linear::rowParts() const {
 }
 
 int64_t Linear::parts(const Input& input) const {
-    return m_panels ? m_panels->panels() * tilesOf(input.x.count) : rowParts();
+    if (m_panels) return m_panels->panels() * tilesOf(input.x.count);
+    return input.x.count < kernels::manyVectors
+               ? rowParts()
+               : (m_rows + kernels::manyRows - 1) / kernels::manyRows;
 }
 
 void Linear::begin(const kernels::RowVectors& x, Input& input) const {
@@ -183,12 +186,14 @@ void Linear::multiply(const Input& input, int64_t part, float* y, int64_t yStrid
                            std::min(token + PanelWeights::tokenTile, input.x.count), y, yStride);
         return;
     }
-    const int64_t rows = rowsOfPart(), first = part * rows;
+    const bool many = input.x.count >= kernels::manyVectors;
+    const int64_t rows = many ? kernels::manyRows : rowsOfPart(), first = part * rows;
     kernels::RowMatrix own = m_stored.matrix;
     own.data = static_cast<const std::byte*>(own.data) +
                first * own.stride * kernels::rowTypeBytes(own.type);
     own.rows = std::min(rows, m_rows - first);
-    kernels::denseRowKernels().multiply(own, input.x, y + first, yStride);
+    const kernels::DenseRowKernels& kernels = kernels::denseRowKernels();
+    (many ? kernels.multiplyMany : kernels.multiply)(own, input.x, y + first, yStride);
 }
 
 void multiplyAll(Team& team, std::span<const Product> products) {
