@@ -28,8 +28,8 @@ struct DecoderOptions {
 ///
 /// Norms, attention and activations are float32. A token's logits do not depend on how many tokens
 /// run with it where the matrices of all blocks are panels; else as long as there are fewer than
-/// `manyTokens`. (Asked for all logits at once, a head without panels is such a matrix too.)
-/// Thread rule: one thread at a time.
+/// kernels::manyVectors. (Asked for all logits at once, a head without panels is such a matrix
+/// too.) Thread rule: one thread at a time.
 class Decoder {
 public:
     Decoder(std::shared_ptr<const ModelWeights> weights, const DecoderOptions& options);
