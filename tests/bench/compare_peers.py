@@ -12,6 +12,7 @@ may be random). Prints a Markdown table; --json FILE keeps the figures with date
 import argparse
 import datetime
 import json
+import shlex
 import subprocess
 import sys
 
@@ -26,7 +27,7 @@ def named(text):
 def run_peer(program, model, threads, prompt, tokens):
     """llama-bench's JSON: one entry for the prompt, one for generation."""
     out = subprocess.run(
-        [program, "-m", model, "-t", str(threads), "-p", str(prompt), "-n", str(tokens), "-r", "3",
+        [*shlex.split(program), "-m", model, "-t", str(threads), "-p", str(prompt), "-n", str(tokens), "-r", "3",
          "-o", "json"], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
     entries = json.loads(out)
     figures = {"version": entries[0].get("build_commit", "unknown")}
@@ -51,7 +52,7 @@ def main():
     parser.add_argument("--layers", type=int, required=True)
     parser.add_argument("--bits", default="2.4,3,4.2,16")
     parser.add_argument("--outliers", type=float, default=0.5, help="percent")
-    parser.add_argument("--peer", type=named, action="append", default=[], help="NAME=llama-bench")
+    parser.add_argument("--peer", type=named, action="append", default=[], help="NAME=llama-bench, options behind it if wanted")
     parser.add_argument("--gguf", type=named, action="append", default=[], help="TYPE=file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--prompt", type=int, default=512)
