@@ -29,13 +29,14 @@ private slots:
         Team team(threads);
         QCOMPARE(team.threads(), threads);
         // Rounds right behind each other, each of which uses what the one before has written.
-        std::vector<int64_t> values(size_t(items), 0);
+        std::vector<uint64_t> values(size_t(items), 0); // modulo 2^64
         for (int64_t round = 0; round < 300; ++round)
-            team.forEach(items, [&](int64_t i) { values[size_t(i)] = 3 * values[size_t(i)] + i; });
+            team.forEach(
+                items, [&](int64_t i) { values[size_t(i)] = 3 * values[size_t(i)] + uint64_t(i); });
         for (int64_t i = 0; i < items; ++i) {
-            int64_t expected = 0;
+            uint64_t expected = 0;
             for (int round = 0; round < 300; ++round)
-                expected = int64_t(3 * uint64_t(expected) + uint64_t(i));
+                expected = 3 * expected + uint64_t(i);
             QCOMPARE(values[size_t(i)], expected);
         }
     }
