@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+// For functions that are compiled for the processor and for the GPU alike.
+#ifdef __CUDACC__
+#define BITLOOM_HD __host__ __device__ __forceinline__
+#define BITLOOM_UNROLL _Pragma("unroll")
+#else
+#define BITLOOM_HD inline
+#define BITLOOM_UNROLL
+#endif

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "kernels/gpu_columns.h"
+
+#include "kernels/cuda/fixed_point.h"
+#include "kernels/half.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+
+namespace bitloom::kernels {
+
+namespace {
+
+constexpr int blockWords(int bits) {
+    return gpuBlockRows * gpuStep * bits / 32;
+}
+
+/// Word of a block of rows: vectors of four words, 32 lanes each.
+int32_t wordAt(int bits, int block, int lane, int vector, int word) {
+    return block * blockWords(bits) + (vector * 32 + lane) * 4 + word;
+}
+
+int valueOf(const GpuLayout& layout, const GpuMatrix& m, const GpuSegment& segment, int64_t tile,
+            int64_t column, int row) {
+    const int64_t step = column / gpuStep;
+    const int64_t words = gpuStepBytes(panelBits(segment.kind)) / 4;
+    const uint32_t* codes =
+        m.codes.data() + (tile * layout.tileBytes + segment.codes) / 4 + step * words;
+    const GpuCodePlace place = gpuCodePlace(segment.kind, int(column % gpuStep), row);
+    int code = 0;
+    for (int p = 0; p < place.parts; ++p)
+        code |=
+            int(codes[place.part[p].word] >> place.part[p].shift & ((1u << place.part[p].bits) - 1))
+            << place.part[p].from;
+    const int64_t tableBytes = gpuStepTableBytes(segment.kind);
+    if (tableBytes == 0) return code;
+    // Tables of 16 columns belong to a lane, in vectors of 16 bytes that alternate between lanes.
+    const int64_t entries = tableBytes / gpuStep, in = column % gpuStep % 16;
+    const auto entry = [&](int64_t i) {
+        const int64_t at = in * entries + i;
+        return m.tables[size_t(segment.tables + step * tableBytes +
+                               (at / 16 * 4 + column % gpuStep / 16) * 16 + at % 16)];
+    };
+    if (segment.kind == PanelKind::Table4 && code >= 8) return int(entry(code)) - 1;
+    return segment.kind == PanelKind::Table4 ? int(int8_t(entry(code))) : int(entry(code));
+}
+
+} // namespace
+
+GpuLayout::GpuLayout(std::span<const PanelSegment> of) : segments(int32_t(of.size())) {
+    assert(of.size() <= gpuMaxSegments);
+    for (size_t i = 0; i < of.size(); ++i) {
+        assert(of[i].columns % gpuStep == 0);
+        const auto n = int32_t(of[i].columns / gpuStep);
+        segment[i] = {of[i].kind, steps, n, tileBytes, tableBytes};
+        steps += n;
+        tileBytes += n * gpuStepBytes(panelBits(of[i].kind));
+        tableBytes += n * gpuStepTableBytes(of[i].kind);
+    }
+}
+
+GpuCodePlace gpuCodePlace(PanelKind kind, int column, int row) {
+    const int block = row / gpuBlockRows, group = row % gpuBlockRows / 4, i = row % 4;
+    const int lane = 4 * (group % 8) + column / 16, upper = group / 8;
+    // Of the lane's 16 columns: half of the step, multiplication in it, half of that.
+    const int sub = column % 16 / 8, h = column % 8 / 4, s = column % 4;
+    const int q = sub * 8 + s * 2 + h; // order in which the lane looks them up
+    const auto part = [&](int vector, int word, int shift, int from, int bits) {
+        return GpuCodePart{wordAt(panelBits(kind), block, lane, vector, word), int8_t(shift),
+                           int8_t(from), int8_t(bits)};
+    };
+    const int nibble = 4 * (4 * upper + i); // where PRMT's selectors want it
+    const int byteNibble = 8 * i + 4 * upper;
+    switch (kind) {
+    case PanelKind::Table2:
+        return {1, {part(sub, s, nibble + 2 * h, 0, 2)}};
+    case PanelKind::Table3:
+        if (q % 4 < 3) return {1, {part(q % 4, q / 4, nibble, 0, 3)}};
+        return {3,
+                {part(0, q / 4, nibble + 3, 0, 1), part(1, q / 4, nibble + 3, 1, 1),
+                 part(2, q / 4, nibble + 3, 2, 1)}};
+    case PanelKind::Table4:
+        return {1, {part(q / 4, q % 4, nibble, 0, 4)}};
+    case PanelKind::Plain5:
+        return {2,
+                {part(q / 4, q % 4, byteNibble, 0, 4),
+                 part(4, q / 4, 8 * i + 2 * (q % 4) + upper, 4, 1)}};
+    case PanelKind::Plain6:
+        return {2,
+                {part(q / 4, q % 4, byteNibble, 0, 4),
+                 part(4 + q / 8, q / 2 % 4, 8 * i + 4 * (q % 2) + 2 * upper, 4, 2)}};
+    case PanelKind::Plain8:
+        break;
+    }
+    return {1, {part((2 * q + upper) / 4, (2 * q + upper) % 4, 8 * i, 0, 8)}};
+}
+
+void packGpuSegment(PanelKind kind, std::span<const uint8_t* const> codes, int64_t valid,
+                    std::span<uint32_t> out) {
+    const int64_t words = gpuStepBytes(panelBits(kind)) / 4;
+    assert(codes.size() % gpuStep == 0);
+    assert(int64_t(out.size()) == int64_t(codes.size()) / gpuStep * words);
+    std::fill(out.begin(), out.end(), 0u);
+    const int rows = int(std::min<int64_t>(valid, gpuTileRows));
+    for (size_t k = 0; k < codes.size(); ++k) {
+        if (!codes[k]) continue;
+        uint32_t* step = out.data() + int64_t(k) / gpuStep * words;
+        for (int row = 0; row < rows; ++row) {
+            const GpuCodePlace place = gpuCodePlace(kind, int(k % gpuStep), row);
+            for (int p = 0; p < place.parts; ++p) {
+                const GpuCodePart& at = place.part[p];
+                step[at.word] |= (uint32_t(codes[k][row]) >> at.from & ((1u << at.bits) - 1))
+                                 << at.shift;
+            }
+        }
+    }
+}
+
+bool gpuTableShift(std::span<const uint8_t> entries, int& shift) {
+    assert(entries.size() == 16);
+    const int least = std::max<int>(entries[7] + 1, entries[15] - 126);
+    const int most = std::min<int>(entries[0] + 128, entries[8] + 1);
+    shift = least;
+    return least <= most && std::is_sorted(entries.begin(), entries.end());
+}
+
+void packGpuTables(const GpuLayout& layout, std::span<const uint8_t> entries,
+                   std::span<const int16_t> shifts, std::span<uint8_t> out) {
+    assert(int64_t(out.size()) == layout.tableBytes);
+    const uint8_t* from = entries.data();
+    size_t shifted = 0;
+    for (int32_t i = 0; i < layout.segments; ++i) {
+        const GpuSegment& segment = layout.segment[size_t(i)];
+        const int64_t used = panelEntries(segment.kind);
+        if (used == 0) continue;
+        for (int64_t column = 0; column < segment.steps * gpuStep; ++column, from += used) {
+            const int shift = segment.kind == PanelKind::Table4 ? shifts[shifted++] : 0;
+            uint8_t* step =
+                out.data() + segment.tables + column / gpuStep * gpuStepTableBytes(segment.kind);
+            const int64_t lane = column % gpuStep / 16;
+            for (int64_t e = 0; e < used; ++e) {
+                const int64_t at = column % 16 * used + e;
+                const int value = from[e] - shift + (segment.kind == PanelKind::Table4 && e >= 8);
+                step[(at / 16 * 4 + lane) * 16 + at % 16] = uint8_t(value);
+            }
+        }
+    }
+}
+
+void roundGpuInput(const GpuMatrix& matrix, std::span<const float> x, GpuToken& token) {
+    assert(int64_t(x.size()) == matrix.cols);
+    const size_t columns = matrix.column.size();
+    std::vector<float> stored(columns);
+    for (size_t i = 0; i < columns; ++i)
+        stored[i] = matrix.column[i] < 0 ? 0.f : matrix.scale[i] * x[size_t(matrix.column[i])];
+    std::vector<PanelSegment> segments;
+    for (int32_t i = 0; i < matrix.layout.segments; ++i)
+        segments.push_back({matrix.layout.segment[size_t(i)].kind,
+                            int64_t(matrix.layout.segment[size_t(i)].steps) * gpuStep});
+    const auto blocks = size_t(blockCount(segments));
+    std::vector<int16_t> q(columns);
+    std::vector<float> scale(blocks);
+    std::vector<int32_t> start(blocks);
+    token.high.resize(columns);
+    token.low.resize(columns);
+    roundPanelInput(segments, matrix.offset, stored, 2, q, token.high, token.low, scale, start);
+
+    float largest = 0, most = 0;
+    for (const float s : scale)
+        largest = std::isnan(s) ? s : std::isnan(largest) ? largest : std::max(largest, s);
+    for (const float value : x)
+        most = std::isnan(value)  ? value
+               : std::isnan(most) ? most
+                                  : std::max(most, std::abs(value));
+    if (matrix.extraLimit > 0) {
+        const float extra = matrix.extraLimit * fixed::powerOfTwo(-38) * most;
+        largest = !(extra <= largest) && !std::isnan(largest) ? extra : largest;
+    }
+    const fixed::Unit unit = fixed::unitFor(largest);
+    token.unit = unit.unit;
+    token.inverse[0] = unit.inverse[0];
+    token.inverse[1] = unit.inverse[1];
+    token.multiplier.assign(size_t(matrix.layout.steps), 0);
+    token.start = 0;
+    if (std::isnan(token.unit)) return;
+    size_t block = 0;
+    int64_t step = 0;
+    for (const PanelSegment& segment : segments)
+        for (int64_t first = 0; first < segment.columns; first += panelBlock, ++block) {
+            const auto m = int32_t(fixed::inUnits(scale[block], unit.inverse[0], unit.inverse[1]));
+            token.start += int64_t(m) * start[block];
+            for (int64_t k = first; k < std::min(first + panelBlock, segment.columns); k += gpuStep)
+                token.multiplier[size_t(step++)] = m;
+        }
+    for (size_t i = 0; i < columns; ++i)
+        if (matrix.column[i] >= 0 && matrix.remainder[i] != 0)
+            token.start += fixed::inUnits(matrix.remainder[i] * x[size_t(matrix.column[i])],
+                                          unit.inverse[0], unit.inverse[1]);
+}
+
+std::vector<int64_t> gpuSums(const GpuMatrix& matrix, const GpuToken& token,
+                             std::span<const float> x) {
+    const GpuLayout& layout = matrix.layout;
+    const int64_t tiles = GpuLayout::tiles(matrix.rows);
+    std::vector<int64_t> sums(size_t(tiles * gpuTileRows), 0);
+    for (int64_t tile = 0; tile < tiles; ++tile)
+        for (int row = 0; row < gpuTileRows; ++row) {
+            int64_t& sum = sums[size_t(tile * gpuTileRows + row)];
+            for (int32_t i = 0; i < layout.segments; ++i) {
+                const GpuSegment& segment = layout.segment[size_t(i)];
+                for (int64_t step = 0; step < segment.steps; ++step) {
+                    int32_t part = 0; // exact
+                    for (int64_t k = step * gpuStep; k < (step + 1) * gpuStep; ++k) {
+                        const auto at = size_t(segment.firstStep * gpuStep + k);
+                        part += valueOf(layout, matrix, segment, tile, k, row) *
+                                (panelRadix * token.high[at] + token.low[at]);
+                    }
+                    sum += int64_t(token.multiplier[size_t(segment.firstStep + step)]) * part;
+                }
+            }
+        }
+    if (!matrix.outlierBegin.empty() && token.inverse[0] != 0)
+        for (int64_t tile = 0; tile < tiles; ++tile)
+            for (uint32_t i = matrix.outlierBegin[size_t(tile)];
+                 i < matrix.outlierBegin[size_t(tile) + 1]; ++i)
+                sums[size_t(tile * gpuTileRows) + matrix.outlierRow[i]] +=
+                    fixed::inUnits(halfToFloat(matrix.outlierValue[i]) * x[matrix.outlierColumn[i]],
+                                   token.inverse[0], token.inverse[1]);
+    return sums;
+}
+
+float gpuFinish(int64_t sum, const GpuToken& token) {
+    return fixed::finish(sum + token.start, token.unit, 0.f);
+}
+
+void gpuProduct(const GpuMatrix& matrix, const GpuToken& token, std::span<const float> x,
+                std::span<float> y) {
+    const std::vector<int64_t> sums = gpuSums(matrix, token, x);
+    for (size_t n = 0; n < y.size(); ++n) {
+        float value = gpuFinish(sums[n], token);
+        for (size_t j = 0; j < matrix.rawColumn.size(); ++j) {
+            const uint16_t bits = matrix.raw[j * size_t(matrix.rows) + n];
+            value = fixed::fusedMultiplyAdd(matrix.rawBfloat16 ? bfloat16ToFloat(bits)
+                                                               : halfToFloat(bits),
+                                            x[size_t(matrix.rawColumn[j])], value);
+        }
+        y[n] = matrix.rowScale.empty() ? value : matrix.rowScale[n] * value;
+    }
+}
+
+std::vector<uint32_t> cutByBytes(const GpuLayout& layout, int64_t tiles, int64_t parts) {
+    std::vector<uint32_t> begin;
+    const int64_t all = tiles * layout.tileBytes;
+    int32_t segment = 0;
+    int64_t tile = 0;
+    for (int64_t p = 0; p < parts; ++p) {
+        // all·p may not fit in 64 bits where the matrix is larger than memory.
+        const int64_t wanted = all / parts * p + all % parts * p / parts;
+        if (wanted / layout.tileBytes != tile) segment = 0;
+        tile = wanted / layout.tileBytes;
+        const int64_t in = wanted % layout.tileBytes;
+        while (segment + 1 < layout.segments && layout.segment[size_t(segment) + 1].codes <= in)
+            ++segment;
+        const GpuSegment& s = layout.segment[size_t(segment)];
+        const int64_t stepBytes = gpuStepBytes(panelBits(s.kind));
+        const int64_t step = s.firstStep + (in - s.codes + stepBytes / 2) / stepBytes;
+        begin.push_back(uint32_t(tile * layout.steps + step));
+    }
+    begin.push_back(uint32_t(tiles * layout.steps));
+    return begin;
+}
+
+} // namespace bitloom::kernels
