@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "kernels/gpu_columns.h"
 
+#include "kernels/cuda/code_place.h"
 #include "kernels/cuda/fixed_point.h"
 #include "kernels/half.h"
 
@@ -12,15 +13,6 @@
 namespace bitloom::kernels {
 
 namespace {
-
-constexpr int blockWords(int bits) {
-    return gpuBlockRows * gpuStep * bits / 32;
-}
-
-/// Word of a block of rows: vectors of four words, 32 lanes each.
-int32_t wordAt(int bits, int block, int lane, int vector, int word) {
-    return block * blockWords(bits) + (vector * 32 + lane) * 4 + word;
-}
 
 int valueOf(const GpuLayout& layout, const GpuMatrix& m, const GpuSegment& segment, int64_t tile,
             int64_t column, int row) {
@@ -62,39 +54,7 @@ GpuLayout::GpuLayout(std::span<const PanelSegment> of) : segments(int32_t(of.siz
 }
 
 GpuCodePlace gpuCodePlace(PanelKind kind, int column, int row) {
-    const int block = row / gpuBlockRows, group = row % gpuBlockRows / 4, i = row % 4;
-    const int lane = 4 * (group % 8) + column / 16, upper = group / 8;
-    // Of the lane's 16 columns: half of the step, multiplication in it, half of that.
-    const int sub = column % 16 / 8, h = column % 8 / 4, s = column % 4;
-    const int q = sub * 8 + s * 2 + h; // order in which the lane looks them up
-    const auto part = [&](int vector, int word, int shift, int from, int bits) {
-        return GpuCodePart{wordAt(panelBits(kind), block, lane, vector, word), int8_t(shift),
-                           int8_t(from), int8_t(bits)};
-    };
-    const int nibble = 4 * (4 * upper + i); // where PRMT's selectors want it
-    const int byteNibble = 8 * i + 4 * upper;
-    switch (kind) {
-    case PanelKind::Table2:
-        return {1, {part(sub, s, nibble + 2 * h, 0, 2)}};
-    case PanelKind::Table3:
-        if (q % 4 < 3) return {1, {part(q % 4, q / 4, nibble, 0, 3)}};
-        return {3,
-                {part(0, q / 4, nibble + 3, 0, 1), part(1, q / 4, nibble + 3, 1, 1),
-                 part(2, q / 4, nibble + 3, 2, 1)}};
-    case PanelKind::Table4:
-        return {1, {part(q / 4, q % 4, nibble, 0, 4)}};
-    case PanelKind::Plain5:
-        return {2,
-                {part(q / 4, q % 4, byteNibble, 0, 4),
-                 part(4, q / 4, 8 * i + 2 * (q % 4) + upper, 4, 1)}};
-    case PanelKind::Plain6:
-        return {2,
-                {part(q / 4, q % 4, byteNibble, 0, 4),
-                 part(4 + q / 8, q / 2 % 4, 8 * i + 4 * (q % 2) + 2 * upper, 4, 2)}};
-    case PanelKind::Plain8:
-        break;
-    }
-    return {1, {part((2 * q + upper) / 4, (2 * q + upper) % 4, 8 * i, 0, 8)}};
+    return codePlaceOnGpu(kind, column, row);
 }
 
 void packGpuSegment(PanelKind kind, std::span<const uint8_t* const> codes, int64_t valid,

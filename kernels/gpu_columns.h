@@ -56,8 +56,8 @@ struct GpuLayout {
     GpuLayout() = default;
     /// At most one segment of each kind; columns a multiple of gpuStep.
     explicit GpuLayout(std::span<const PanelSegment> of);
-    int64_t columns() const { return int64_t(steps) * gpuStep; }
-    static int64_t tiles(int64_t rows) { return (rows + gpuTileRows - 1) / gpuTileRows; }
+    constexpr int64_t columns() const { return int64_t(steps) * gpuStep; }
+    static constexpr int64_t tiles(int64_t rows) { return (rows + gpuTileRows - 1) / gpuTileRows; }
 };
 /// Bytes of a step of one tile, and of its tables.
 constexpr int64_t gpuStepBytes(int bits) {

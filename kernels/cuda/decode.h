@@ -51,11 +51,26 @@ BITLOOM_HD constexpr int blockWordsOf(PanelKind kind) { ///< of 64 rows of a ste
     return gpuBlockRows * gpuStep * bitsOf(kind) / 32;
 }
 
+/// Words from the begin of codes, tables and activations at which a lane reads.
+BITLOOM_HD constexpr uint32_t codesLane(uint32_t lane) {
+    return lane * 4;
+}
+BITLOOM_HD constexpr uint32_t tablesLane(uint32_t lane) {
+    return lane % 4 * 4;
+}
+BITLOOM_HD constexpr uint32_t diagonalLane(uint32_t lane) {
+    return lane / 16 * 16 + lane % 4 * 4; // result columns 4-7 are of lower bytes
+}
+BITLOOM_HD constexpr uint32_t transposedLane(uint32_t lane) {
+    return lane / 4 * 16 + lane % 4 * 4;
+}
+
 /// What a lane holds of one kind of step.
 template<class Warp, PanelKind kind>
 struct Step {
     using U32 = typename Warp::U32;
     using Quad = typename Warp::Quad;
+    using Address = typename Warp::Address;
     static constexpr int bits = bitsOf(kind);
     static constexpr int tableWords = tableWordsOf(kind);
     static constexpr bool signedValues = kind == PanelKind::Table4;
@@ -69,21 +84,19 @@ struct Step {
         Quad vector[bits];
     };
 
-    static BITLOOM_HD void loadTables(const uint32_t* tables, Tables& out) {
-        const U32 at = Warp::fromLane([](uint32_t lane) { return lane % 4 * 4; });
+    static BITLOOM_HD void loadTables(Address tables, Tables& out) {
         BITLOOM_UNROLL
         for (int v = 0; v < 4 * tableWords; ++v) {
-            const Quad quad = Warp::load(tables + v * 16, at);
+            const Quad quad = Warp::load(tables, v * 16);
             BITLOOM_UNROLL
             for (int w = 0; w < 4; ++w)
                 out.word[4 * v + w] = quad.word[w];
         }
     }
-    static BITLOOM_HD void loadCodes(const uint32_t* block, Codes& out) {
-        const U32 at = Warp::fromLane([](uint32_t lane) { return lane * 4; });
+    static BITLOOM_HD void loadCodes(Address codes, int block, Codes& out) {
         BITLOOM_UNROLL
         for (int v = 0; v < bits; ++v)
-            out.vector[v] = Warp::load(block + v * 128, at);
+            out.vector[v] = Warp::load(codes, block * blockWordsOf(kind) + v * 128);
     }
     /// Values of rows 4·(g + 8·upper) … + 3 for the lane's column q = sub·8 + s·2 + h, which is
     /// its sub·8 + h·4 + s: out[upper][term].
@@ -145,21 +158,20 @@ BITLOOM_HD typename Warp::U32 pickByte(uint32_t s) {
     });
 }
 
-/// One step of `blocks` times 64 rows for `tokens` 1 or 2: adds to sums[block][token].
-/// `codes`, `tables`, `chunk`: of the step, in shared memory on a GPU. `padded`: tokens of a chunk.
-template<class Warp, PanelKind kind, int tokens, int blocks>
-BITLOOM_HD void diagonalStep(const uint32_t* codes, const uint32_t* tables, const uint32_t* chunk,
+/// One step of `blocks` times 64 rows for `tokens` 1 or 2: adds to sums[block][token], or, `fresh`,
+/// begins them. `codes`, `tables`, `chunk`: of the step, in shared memory on a GPU.
+template<class Warp, PanelKind kind, int tokens, int blocks, bool fresh>
+BITLOOM_HD void diagonalStep(typename Warp::Address codes, typename Warp::Address tables,
+                             typename Warp::Address activations,
                              typename Warp::I32 (*sums)[tokens][4]) {
     using U32 = typename Warp::U32;
     using S = Step<Warp, kind>;
     typename S::Tables table;
     S::loadTables(tables, table);
     U32 b0[tokens][8], b1[tokens][8];
-    const U32 mine = Warp::fromLane(
-        [](uint32_t lane) { return lane / 16 * 16 + lane % 4 * 4; }); // columns 4-7: lower bytes
     BITLOOM_UNROLL
     for (int n = 0; n < tokens; ++n) {
-        const typename Warp::Quad x = Warp::load(chunk + n * 32, mine);
+        const typename Warp::Quad x = Warp::load(activations, n * 32);
         BITLOOM_UNROLL
         for (int s = 0; s < 8; ++s) {
             const U32 pick = pickByte<Warp>(uint32_t(s % 4));
@@ -170,7 +182,7 @@ BITLOOM_HD void diagonalStep(const uint32_t* codes, const uint32_t* tables, cons
     BITLOOM_UNROLL
     for (int block = 0; block < blocks; ++block) {
         typename S::Codes code;
-        S::loadCodes(codes + block * blockWordsOf(kind), code);
+        S::loadCodes(codes, block, code);
         BITLOOM_UNROLL
         for (int s = 0; s < 8; ++s) {
             U32 first[2][S::terms], second[2][S::terms];
@@ -181,7 +193,11 @@ BITLOOM_HD void diagonalStep(const uint32_t* codes, const uint32_t* tables, cons
                 const U32 a[4] = {first[0][term], first[1][term], second[0][term], second[1][term]};
                 BITLOOM_UNROLL
                 for (int n = 0; n < tokens; ++n)
-                    Warp::template mma<S::signedValues>(sums[block][n], a, b0[n][s], b1[n][s]);
+                    if (fresh && s == 0 && term == 0)
+                        Warp::template mmaFresh<S::signedValues>(sums[block][n], a, b0[n][s],
+                                                                 b1[n][s]);
+                    else
+                        Warp::template mma<S::signedValues>(sums[block][n], a, b0[n][s], b1[n][s]);
             }
         }
     }
@@ -201,21 +217,22 @@ BITLOOM_HD void turn(const typename Warp::U32 (&in)[4], typename Warp::U32 (&out
     out[3] = Warp::prmt(high0, high1, U32(0x7632u));
 }
 
-/// One step of 64 rows for 4·tiles tokens: adds to sums[i][tile], where i is the row in a group.
-template<class Warp, PanelKind kind, int tiles>
-BITLOOM_HD void transposedStep(const uint32_t* codes, const uint32_t* tables, const uint32_t* chunk,
+/// One step of 64 rows for 4·tiles tokens: adds to sums[i][tile], where i is the row in a group, or
+/// begins them.
+template<class Warp, PanelKind kind, int tiles, bool fresh>
+BITLOOM_HD void transposedStep(typename Warp::Address codes, typename Warp::Address tables,
+                               typename Warp::Address activations,
                                typename Warp::I32 (&sums)[4][tiles][4]) {
     using U32 = typename Warp::U32;
     using S = Step<Warp, kind>;
     typename S::Tables table;
     S::loadTables(tables, table);
     typename S::Codes code;
-    S::loadCodes(codes, code);
+    S::loadCodes(codes, 0, code);
     typename Warp::Quad x[tiles];
-    const U32 mine = Warp::fromLane([](uint32_t lane) { return lane / 4 * 16 + lane % 4 * 4; });
     BITLOOM_UNROLL
     for (int n = 0; n < tiles; ++n)
-        x[n] = Warp::load(chunk + n * 128, mine);
+        x[n] = Warp::load(activations, n * 128);
     BITLOOM_UNROLL
     for (int sub = 0; sub < 2; ++sub) {
         U32 turned[2][2][4]; // half, upper, row in the group
@@ -244,8 +261,12 @@ BITLOOM_HD void transposedStep(const uint32_t* codes, const uint32_t* tables, co
             const U32 a[4] = {turned[0][0][i], turned[0][1][i], turned[1][0][i], turned[1][1][i]};
             BITLOOM_UNROLL
             for (int n = 0; n < tiles; ++n)
-                Warp::template mma<S::signedValues>(sums[i][n], a, x[n].word[2 * sub],
-                                                    x[n].word[2 * sub + 1]);
+                if (fresh && sub == 0)
+                    Warp::template mmaFresh<S::signedValues>(sums[i][n], a, x[n].word[0],
+                                                             x[n].word[1]);
+                else
+                    Warp::template mma<S::signedValues>(sums[i][n], a, x[n].word[2 * sub],
+                                                        x[n].word[2 * sub + 1]);
         }
     }
 }
@@ -264,24 +285,23 @@ struct DiagonalSums {
         for (int n = 0; n < tokens; ++n)
             BITLOOM_UNROLL
         for (int c = 0; c < 4; ++c)
-            part[i][n][c] = 0, sum[i][n][c] = 0;
+            sum[i][n][c] = 0;
     }
-    /// The int32 sums of (part of) a block of activations, times its multiplier.
-    BITLOOM_HD void flush(const uint32_t* chunk) {
+    /// Adds the int32 sums of (part of) a block of activations, times its multiplier.
+    /// `multipliers`: of the tokens.
+    BITLOOM_HD void flush(typename Warp::Address multipliers) {
         // Columns 0-3, of lanes with t < 2, hold what the upper bytes give.
         const typename Warp::U32 worth =
             Warp::fromLane([](uint32_t lane) { return lane % 4 < 2 ? 256u : 1u; });
         BITLOOM_UNROLL
         for (int n = 0; n < tokens; ++n) {
-            const typename Warp::I32 multiplier = Warp::timesWorth(
-                Warp::loadOne(chunk + multiplierWord(tokens), typename Warp::U32(uint32_t(n))),
-                worth);
+            const typename Warp::I32 multiplier =
+                Warp::timesWorth(Warp::loadOne(multipliers, n), worth);
             BITLOOM_UNROLL
             for (int i = 0; i < blocks; ++i)
                 BITLOOM_UNROLL
             for (int c = 0; c < 4; ++c) {
                 Warp::addProduct(sum[i][n][c], part[i][n][c], multiplier);
-                part[i][n][c] = 0;
             }
         }
     }
@@ -303,19 +323,14 @@ struct TransposedSums {
         for (int i = 0; i < 4; ++i)
             BITLOOM_UNROLL
         for (int n = 0; n < tiles; ++n) {
-            BITLOOM_UNROLL
-            for (int c = 0; c < 4; ++c)
-                part[i][n][c] = 0;
             sum[i][n][0] = 0, sum[i][n][1] = 0;
         }
     }
-    BITLOOM_HD void flush(const uint32_t* chunk) {
+    /// `multipliers`: of the lane's tokens, t, 4 + t, ….
+    BITLOOM_HD void flush(typename Warp::Address multipliers) {
         BITLOOM_UNROLL
         for (int n = 0; n < tiles; ++n) {
-            const typename Warp::U32 at =
-                Warp::fromLane([n](uint32_t lane) { return uint32_t(4 * n) + lane % 4; });
-            const typename Warp::I32 multiplier =
-                Warp::loadOne(chunk + multiplierWord(transposedTokens(tiles)), at);
+            const typename Warp::I32 multiplier = Warp::loadOne(multipliers, 4 * n);
             BITLOOM_UNROLL
             for (int i = 0; i < 4; ++i)
                 BITLOOM_UNROLL
@@ -323,7 +338,6 @@ struct TransposedSums {
                 Warp::addProduct(sum[i][n][j],
                                  Warp::twoBytes(part[i][n][2 * j], part[i][n][2 * j + 1]),
                                  multiplier);
-                part[i][n][2 * j] = 0, part[i][n][2 * j + 1] = 0;
             }
         }
     }
@@ -359,6 +373,11 @@ struct Cursor {
         } else {
             seek(layout);
         }
+    }
+    /// `count` steps on, of which only the last may end the segment.
+    BITLOOM_HD void skip(const GpuLayout& layout, uint32_t count) {
+        at += count - 1, step += count - 1;
+        advance(layout);
     }
     BITLOOM_HD bool done() const { return at >= end; }
     /// The block of activations ends with this step: two steps have the same multiplier.

@@ -39,15 +39,36 @@ struct DeviceWarp {
                 : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
     }
+    template<bool SignedA>
+    static __device__ __forceinline__ void mmaFresh(int32_t (&c)[4], const uint32_t (&a)[4],
+                                                    uint32_t b0, uint32_t b1) {
+        if constexpr (SignedA)
+            asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+                "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %10, %10, %10};"
+                : "=r"(c[0]), "=r"(c[1]), "=r"(c[2]), "=r"(c[3])
+                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "r"(0));
+        else
+            asm("mma.sync.aligned.m16n8k32.row.col.s32.u8.s8.s32 "
+                "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %10, %10, %10};"
+                : "=r"(c[0]), "=r"(c[1]), "=r"(c[2]), "=r"(c[3])
+                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "r"(0));
+    }
     static __device__ __forceinline__ void addProduct(int64_t& sum, int32_t a, int32_t b) {
         sum += int64_t(a) * b;
     }
-    static __device__ __forceinline__ Quad load(const uint32_t* base, uint32_t at) {
-        const uint4 v = *reinterpret_cast<const uint4*>(base + at);
-        return {{v.x, v.y, v.z, v.w}};
+    using Address = uint32_t; ///< of this lane, in bytes of shared memory
+    // Volatile: not moved across the waits for what they read.
+    static __device__ __forceinline__ Quad load(uint32_t from, int words) {
+        Quad out;
+        asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                     : "=r"(out.word[0]), "=r"(out.word[1]), "=r"(out.word[2]), "=r"(out.word[3])
+                     : "r"(from + 4u * uint32_t(words)));
+        return out;
     }
-    static __device__ __forceinline__ int32_t loadOne(const uint32_t* base, uint32_t at) {
-        return int32_t(base[at]);
+    static __device__ __forceinline__ int32_t loadOne(uint32_t from, int words) {
+        int32_t out;
+        asm volatile("ld.shared.s32 %0, [%1];" : "=r"(out) : "r"(from + 4u * uint32_t(words)));
+        return out;
     }
     static __device__ __forceinline__ int32_t timesWorth(int32_t a, uint32_t b) {
         return a * int32_t(b);

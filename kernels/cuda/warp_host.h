@@ -102,22 +102,36 @@ struct HostWarp {
             }
     }
 
+    /// c = a·b.
+    template<bool SignedA>
+    static void mmaFresh(I32 (&c)[4], const U32 (&a)[4], const U32& b0, const U32& b1) {
+        for (I32& value : c)
+            value = 0;
+        mma<SignedA>(c, a, b0, b1);
+    }
+
     /// sum += a·b in 64 bits.
     static void addProduct(I64& sum, const I32& a, const I32& b) {
         for (uint32_t i = 0; i < 32; ++i)
             sum.lane[i] += int64_t(a.lane[i]) * b.lane[i];
     }
 
-    /// 16 bytes at word `at` of each lane; a multiple of 4.
-    static Quad load(const uint32_t* base, const U32& at) {
+    /// Where each lane reads: words from `base`.
+    struct Address {
+        const uint32_t* base;
+        U32 at;
+    };
+    /// 16 bytes, `words` (a multiple of 4) further on.
+    static Quad load(const Address& from, int words) {
         Quad out;
         for (uint32_t i = 0; i < 32; ++i)
             for (uint32_t w = 0; w < 4; ++w)
-                out.word[w].lane[i] = base[at.lane[i] + w];
+                out.word[w].lane[i] = from.base[from.at.lane[i] + uint32_t(words) + w];
         return out;
     }
-    static I32 loadOne(const uint32_t* base, const U32& at) {
-        return I32::each([&](uint32_t i) { return int32_t(base[at.lane[i]]); });
+    static I32 loadOne(const Address& from, int words) {
+        return I32::each(
+            [&](uint32_t i) { return int32_t(from.base[from.at.lane[i] + uint32_t(words)]); });
     }
     static I32 timesWorth(const I32& a, const U32& b) {
         return I32::each([&](uint32_t i) { return a.lane[i] * int32_t(b.lane[i]); });

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "kernels/cuda/decode.h"
+#include "kernels/cuda/fixed_point.h"
 #include "kernels/cuda/warp_host.h"
 #include "tests/kernels/gpu_testing.h"
 
 #include <QtTest>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <memory>
 #include <type_traits>
 
 using namespace bitloom::kernels;
@@ -73,6 +78,16 @@ StepAt stepAt(const GpuMatrix& m, const Cursor& c, const std::vector<uint32_t>& 
             chunks.data() + size_t(c.step) * size_t(chunkWords(padded)), s.kind};
 }
 
+HostWarp::Address at(const uint32_t* base, uint32_t (*lane)(uint32_t)) {
+    return {base, HostWarp::fromLane(lane)};
+}
+uint32_t noLane(uint32_t) {
+    return 0;
+}
+uint32_t tokenLane(uint32_t lane) {
+    return lane % 4;
+}
+
 /// sums [token][tiles · 256] of the diagonal form, cut into `parts` as warps would be.
 template<int tokens>
 std::vector<std::vector<int64_t>> diagonal(const GpuMatrix& m, const std::vector<GpuToken>& input,
@@ -85,26 +100,31 @@ std::vector<std::vector<int64_t>> diagonal(const GpuMatrix& m, const std::vector
         using Sums = DiagonalSums<HostWarp, tokens>;
         auto sums = std::make_unique<Sums>();
         sums->clear();
-        for (Cursor at(m.layout, cuts[p], cuts[p + 1]); !at.done();) {
-            const StepAt step = stepAt(m, at, chunks, tokens);
+        bool fresh = true;
+        for (Cursor c(m.layout, cuts[p], cuts[p + 1]); !c.done();) {
+            const StepAt step = stepAt(m, c, chunks, tokens);
             ofKind(step.kind, [&](auto kind) {
                 // Wide steps come in two halves, as in the kernel.
-                if constexpr (bitsOf(kind()) > 4) {
-                    diagonalStep<HostWarp, kind(), tokens, 2>(step.codes, step.tables, step.chunk,
-                                                              sums->part);
-                    diagonalStep<HostWarp, kind(), tokens, 2>(step.codes + 2 * blockWordsOf(kind()),
-                                                              step.tables, step.chunk,
-                                                              sums->part + 2);
-                } else {
-                    diagonalStep<HostWarp, kind(), tokens, 4>(step.codes, step.tables, step.chunk,
-                                                              sums->part);
+                constexpr int pieces = bitsOf(kind()) > 4 ? 2 : 1, blocks = 4 / pieces;
+                for (int piece = 0; piece < pieces; ++piece) {
+                    const auto codes =
+                        at(step.codes + piece * blocks * blockWordsOf(kind()), codesLane);
+                    const auto tables = at(step.tables, tablesLane);
+                    const auto x = at(step.chunk, diagonalLane);
+                    auto* part = sums->part + piece * blocks;
+                    if (fresh)
+                        diagonalStep<HostWarp, kind(), tokens, blocks, true>(codes, tables, x,
+                                                                             part);
+                    else
+                        diagonalStep<HostWarp, kind(), tokens, blocks, false>(codes, tables, x,
+                                                                              part);
                 }
             });
-            const uint32_t tile = at.tile;
-            const bool flush = at.endsBlock(m.layout);
-            at.advance(m.layout);
-            if (flush || at.done()) sums->flush(step.chunk);
-            if (!at.done() && at.tile == tile) continue;
+            const uint32_t tile = c.tile;
+            fresh = c.endsBlock(m.layout);
+            c.advance(m.layout);
+            if (fresh || c.done()) sums->flush(at(step.chunk + multiplierWord(tokens), noLane));
+            if (!c.done() && c.tile == tile) continue;
             for (int i = 0; i < Sums::blocks; ++i)
                 for (int n = 0; n < tokens; ++n)
                     for (int c = 0; c < 4; ++c)
@@ -130,18 +150,25 @@ std::vector<std::vector<int64_t>> transposed(const GpuMatrix& m, const std::vect
             using Sums = TransposedSums<HostWarp, tiles>;
             auto sums = std::make_unique<Sums>();
             sums->clear();
-            for (Cursor at(m.layout, cuts[p], cuts[p + 1]); !at.done();) {
-                const StepAt step = stepAt(m, at, chunks, padded);
+            bool fresh = true;
+            for (Cursor c(m.layout, cuts[p], cuts[p + 1]); !c.done();) {
+                const StepAt step = stepAt(m, c, chunks, padded);
                 ofKind(step.kind, [&](auto kind) {
-                    transposedStep<HostWarp, kind(), tiles>(step.codes +
-                                                                block * blockWordsOf(kind()),
-                                                            step.tables, step.chunk, sums->part);
+                    const auto codes = at(step.codes + block * blockWordsOf(kind()), codesLane);
+                    const auto tables = at(step.tables, tablesLane);
+                    const auto x = at(step.chunk, transposedLane);
+                    if (fresh)
+                        transposedStep<HostWarp, kind(), tiles, true>(codes, tables, x, sums->part);
+                    else
+                        transposedStep<HostWarp, kind(), tiles, false>(codes, tables, x,
+                                                                       sums->part);
                 });
-                const uint32_t tile = at.tile;
-                const bool flush = at.endsBlock(m.layout);
-                at.advance(m.layout);
-                if (flush || at.done()) sums->flush(step.chunk);
-                if (!at.done() && at.tile == tile) continue;
+                const uint32_t tile = c.tile;
+                fresh = c.endsBlock(m.layout);
+                c.advance(m.layout);
+                if (fresh || c.done())
+                    sums->flush(at(step.chunk + multiplierWord(padded), tokenLane));
+                if (!c.done() && c.tile == tile) continue;
                 for (int i = 0; i < 4; ++i)
                     for (int n = 0; n < tiles; ++n)
                         for (int j = 0; j < 2; ++j)
@@ -482,6 +509,54 @@ private slots:
                 QVERIFY(std::abs(double(y[size_t(row)]) - double(chain)) <= bound);
             }
         }
+    }
+
+    /// What the GPU rounds activations with, a value at a time, against roundPanelInput.
+    void rounding() {
+        Random random(12);
+        std::normal_distribution<float> normal;
+        for (int round = 0; round < 400; ++round) {
+            const size_t n = round % 2 ? 128 : 64;
+            const PanelSegment segment{PanelKind::Plain8, int64_t(n)};
+            const float size = std::exp(18 * normal(random));
+            std::vector<float> x;
+            for (size_t i = 0; i < n; ++i)
+                x.push_back(round % 5 == 0 ? float(int(random() % 65279) - 32639) / 2
+                            : random() % 5 ? size * normal(random)
+                                           : 0.f);
+            if (round % 7 == 0) x[3] = std::numeric_limits<float>::infinity();
+            if (round % 11 == 0) x[9] = std::numeric_limits<float>::quiet_NaN();
+            if (round % 13 == 0) std::fill(x.begin(), x.end(), 1e-34f);
+            std::vector<int16_t> offsets(n, 3), q(n);
+            std::vector<int8_t> high(n), low(n);
+            float scale;
+            int32_t start;
+            roundPanelInput({&segment, 1}, offsets, x, 2, q, high, low, {&scale, 1}, {&start, 1});
+            uint32_t largest = 0;
+            for (const float value : x)
+                largest = std::max(largest, fixed::magnitude(value));
+            const fixed::BlockScale own = fixed::blockScale(largest);
+            QVERIFY(std::isnan(scale) ? std::isnan(own.scale) : scale == own.scale);
+            for (size_t i = 0; i < n; ++i) {
+                const int32_t value = fixed::roundActivation(x[i], own.inverse);
+                QCOMPARE(value, int32_t(q[i]));
+                QCOMPARE(fixed::highByte(value), int32_t(high[i]));
+                QCOMPARE(value - 256 * fixed::highByte(value), int32_t(low[i]));
+            }
+        }
+        // Units are powers of two, and the largest multiplier has 22 bits.
+        for (int e = -149; e < 113; ++e)
+            for (const float more : {1.f, 1.25f, 1.999f}) {
+                const float largest = std::ldexp(more, e);
+                const fixed::Unit unit = fixed::unitFor(largest);
+                int exponent;
+                QCOMPARE(std::frexp(unit.unit, &exponent), 0.5f);
+                const int64_t multiplier =
+                    fixed::inUnits(largest, unit.inverse[0], unit.inverse[1]);
+                QVERIFY(multiplier <= 1 << gpuMultiplierBits);
+                if (e >= -118) QVERIFY(multiplier >= 1 << (gpuMultiplierBits - 1));
+                QCOMPARE(multiplier, std::llrint(double(largest) / double(unit.unit)));
+            }
     }
 
     void whatIsNoNumber() {

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The Bitloom authors
+#
+# Whether libbitloom_cuda.so is built, and for which GPUs. It is loaded at run time: the programs are
+# the same with and without it.
+set(BITLOOM_CUDA "AUTO" CACHE STRING
+    "Kernels for NVIDIA GPUs: ON, OFF, or AUTO (where nvcc 13 is found)")
+set_property(CACHE BITLOOM_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(BITLOOM_CUDA_ARCHITECTURES "90a" CACHE STRING
+    "GPUs to build kernels for, as CMAKE_CUDA_ARCHITECTURES names them (90a: H100, H200); all: every supported one, and PTX")
+
+set(BITLOOM_CUDA_FOUND OFF)
+set(_why "not wanted (BITLOOM_CUDA)")
+if(BITLOOM_CUDA)
+    if(BITLOOM_CUDA_ARCHITECTURES STREQUAL "all")
+        # PTX of the oldest one runs on all that come later.
+        set(CMAKE_CUDA_ARCHITECTURES 80 86-real 89-real 90a-real 120-real)
+    else()
+        set(CMAKE_CUDA_ARCHITECTURES "")
+        foreach(arch IN LISTS BITLOOM_CUDA_ARCHITECTURES)
+            string(REGEX REPLACE "^([0-9]+[a-z]?)$" "\\1-real" arch "${arch}")
+            list(APPEND CMAKE_CUDA_ARCHITECTURES "${arch}")
+        endforeach()
+    endif()
+    if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND EXISTS "/usr/local/cuda/bin/nvcc")
+        set(CMAKE_CUDA_COMPILER "/usr/local/cuda/bin/nvcc")
+    endif()
+    include(CheckLanguage)
+    check_language(CUDA)
+    if(CMAKE_CUDA_COMPILER)
+        enable_language(CUDA)
+        find_package(CUDAToolkit QUIET)
+        if(NOT CMAKE_CUDA_COMPILER_ID STREQUAL "NVIDIA" OR CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13)
+            set(_why "${CMAKE_CUDA_COMPILER} is version ${CMAKE_CUDA_COMPILER_VERSION}, 13 is needed")
+        elseif(NOT TARGET CUDA::cudart)
+            set(_why "nvcc ${CMAKE_CUDA_COMPILER_VERSION} has no libcudart beside it")
+        else()
+            set(BITLOOM_CUDA_FOUND ON)
+            # CMake 3.25 does not know that nvcc 13 has C++20.
+            foreach(flavour STANDARD EXTENSION)
+                if(NOT CMAKE_CUDA20_${flavour}_COMPILE_OPTION)
+                    set(CMAKE_CUDA20_${flavour}_COMPILE_OPTION "-std=c++20")
+                endif()
+            endforeach()
+        endif()
+    else()
+        set(_why "nvcc is not found")
+    endif()
+endif()
+if(BITLOOM_CUDA_FOUND)
+    message(STATUS "CUDA kernels: nvcc ${CMAKE_CUDA_COMPILER_VERSION}, ${CMAKE_CUDA_ARCHITECTURES}")
+elseif(BITLOOM_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "BITLOOM_CUDA is ON, but ${_why}")
+else()
+    message(STATUS "CUDA kernels: not built, ${_why}")
+endif()
+add_feature_info("CUDA kernels" BITLOOM_CUDA_FOUND "libbitloom_cuda.so, loaded at run time (BITLOOM_CUDA)")

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "core/base/cuda_library.h"
+
+#include "core/base/error.h"
+#include "core/base/units.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <cstdlib>
+#include <dlfcn.h>
+#include <filesystem>
+
+namespace bitloom {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Where the library should be; empty: nowhere.
+fs::path libraryFile() {
+    if (const char* named = std::getenv("BITLOOM_CUDA_LIBRARY")) return named;
+    std::error_code ignored;
+    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+    return program.parent_path().parent_path() / "lib/bitloom/libbitloom_cuda.so";
+}
+
+const BitloomCudaApi* load(std::string& why) {
+    const fs::path file = libraryFile();
+    std::error_code ignored;
+    if (file.empty()) {
+        why = "BITLOOM_CUDA_LIBRARY is empty";
+        return nullptr;
+    }
+    if (!fs::exists(file, ignored)) {
+        why = "this build has no CUDA kernels (" + file.string() + " does not exist)";
+        return nullptr;
+    }
+    void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        why = fmt::format("{} cannot be loaded: {}", file.string(), ::dlerror());
+        return nullptr;
+    }
+    using Entry = const BitloomCudaApi* (*)(uint32_t);
+    const auto entry = reinterpret_cast<Entry>(::dlsym(library, "bitloomCudaApi"));
+    const BitloomCudaApi* api = entry ? entry(BITLOOM_CUDA_VERSION) : nullptr;
+    if (!api || api->bytes < sizeof(BitloomCudaApi)) {
+        why = file.string() + " belongs to another version of Bitloom";
+        return nullptr;
+    }
+    return api;
+}
+
+} // namespace
+
+std::shared_ptr<const CudaLibrary> CudaLibrary::open(std::string& why) {
+    const BitloomCudaApi* api = load(why);
+    if (!api) return nullptr;
+    int32_t devices = 0;
+    if (api->deviceCount(&devices) != BITLOOM_CUDA_OK) {
+        why = api->message();
+        return nullptr;
+    }
+    if (devices == 0) {
+        why = "there is no NVIDIA GPU";
+        return nullptr;
+    }
+    return std::shared_ptr<const CudaLibrary>(new CudaLibrary(*api, devices));
+}
+
+void CudaLibrary::check(int code) const {
+    if (code == BITLOOM_CUDA_OK) return;
+    const std::string message = std::string("CUDA: ") + m_api->message();
+    if (code == BITLOOM_CUDA_OUT_OF_MEMORY)
+        throw Error(ErrorCode::NoSpace, message,
+                    "Close other programs that use the GPU, or compute with --device cpu.");
+    throw Error(message, "Compute with --device cpu.");
+}
+
+CudaDevice::CudaDevice(std::shared_ptr<const CudaLibrary> library, int index)
+    : m_library(std::move(library)) {
+    check(api().open(index, &m_context));
+    try {
+        check(api().describe(m_context, &m_properties));
+    } catch (...) {
+        api().close(m_context);
+        throw;
+    }
+}
+
+CudaDevice::~CudaDevice() {
+    api().close(m_context);
+}
+
+CudaMemory::CudaMemory(const CudaDevice& device, size_t bytes) : m_device(&device) {
+    device.check(device.api().allocate(device.context(), bytes, &m_data));
+}
+
+CudaMemory::~CudaMemory() {
+    if (m_data) m_device->api().release(m_device->context(), m_data);
+}
+
+void CudaMemory::upload(const void* from, size_t bytes) {
+    m_device->check(m_device->api().upload(m_device->context(), m_data, from, bytes));
+}
+
+void CudaMemory::download(void* to, size_t bytes) const {
+    m_device->check(m_device->api().download(m_device->context(), to, m_data, bytes));
+}
+
+std::string cudaStatusText() {
+    std::string why;
+    const auto library = CudaLibrary::open(why);
+    if (!library) return "not used: " + why;
+    std::string text;
+    for (int i = 0; i < library->devices(); ++i) {
+        if (i > 0) text += "; ";
+        try {
+            const CudaDevice device(library, i);
+            const BitloomCudaDevice& p = device.properties();
+            text += fmt::format("{}, compute capability {}.{}, {}, driver for CUDA {}.{}", p.name,
+                                p.major, p.minor, formatBytes(int64_t(p.memoryBytes)),
+                                p.driver / 1000, p.driver % 1000 / 10);
+        } catch (const Error& error) {
+            text += fmt::format("device {} not used: {}", i, error.what());
+        }
+    }
+    return text + fmt::format(" (kernels: {})", library->api().build());
+}
+
+} // namespace bitloom

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "kernels/cuda/bitloom_cuda.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace bitloom {
+
+/// libbitloom_cuda.so, opened at run time: programs are the same with and without it, and where it
+/// is missing or cannot work the reason is a text, not an error. Stays loaded until the end of the
+/// process, because CUDA's libraries cannot be unloaded.
+class CudaLibrary {
+public:
+    /// The file that the environment variable BITLOOM_CUDA_LIBRARY names (empty: none), else
+    /// ../lib/bitloom/libbitloom_cuda.so from the program. Null, and why, if it is not there, is of
+    /// another version, or finds no driver or device that it can use.
+    static std::shared_ptr<const CudaLibrary> open(std::string& why);
+
+    const BitloomCudaApi& api() const { return *m_api; }
+    int devices() const { return m_devices; }
+    /// Throws Error(Failed, or NoSpace for memory) with the library's message for a code that is
+    /// not BITLOOM_CUDA_OK.
+    void check(int code) const;
+
+private:
+    CudaLibrary(const BitloomCudaApi& api, int devices) : m_api(&api), m_devices(devices) {}
+    const BitloomCudaApi* m_api;
+    int m_devices;
+};
+
+/// One device, opened; `what` of it. Throws Error.
+class CudaDevice {
+public:
+    explicit CudaDevice(std::shared_ptr<const CudaLibrary> library, int index = 0);
+    ~CudaDevice();
+    CudaDevice(const CudaDevice&) = delete;
+    CudaDevice& operator=(const CudaDevice&) = delete;
+
+    const CudaLibrary& library() const { return *m_library; }
+    const BitloomCudaApi& api() const { return m_library->api(); }
+    BitloomCudaContext* context() const { return m_context; }
+    const BitloomCudaDevice& properties() const { return m_properties; }
+    void check(int code) const { m_library->check(code); }
+
+private:
+    std::shared_ptr<const CudaLibrary> m_library;
+    BitloomCudaContext* m_context = nullptr;
+    BitloomCudaDevice m_properties{};
+};
+
+/// Memory of a device, freed with it. The device must outlive it.
+class CudaMemory {
+public:
+    CudaMemory(const CudaDevice& device, size_t bytes);
+    ~CudaMemory();
+    CudaMemory(CudaMemory&& other) noexcept
+        : m_device(other.m_device), m_data(std::exchange(other.m_data, nullptr)) {}
+    CudaMemory& operator=(CudaMemory&&) = delete;
+
+    void* data() const { return m_data; }
+    template<class T>
+    T* as() const {
+        return static_cast<T*>(m_data);
+    }
+    void upload(const void* from, size_t bytes);
+    void download(void* to, size_t bytes) const;
+
+private:
+    const CudaDevice* m_device;
+    void* m_data = nullptr;
+};
+
+/// "NVIDIA H200, compute capability 9.0, …" for every device, or "not used: …" and the reason.
+std::string cudaStatusText();
+
+} // namespace bitloom

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "core/base/cuda_library.h"
+#include "kernels/gpu_columns.h"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace bitloom {
+
+/// A matrix on a device. The device must outlive it. Thread rule: one thread at a time per device.
+class CudaMatrix {
+public:
+    /// Codes packed already: `matrix.codes`.
+    CudaMatrix(const CudaDevice& device, const kernels::GpuMatrix& matrix);
+    /// Codes packed on the device from the checkpoint's form: `words`, and where each stored column
+    /// is in them. `matrix.codes` is not looked at.
+    CudaMatrix(const CudaDevice& device, const kernels::GpuMatrix& matrix,
+               std::span<const uint32_t> words, std::span<const BitloomCudaColumn> columns);
+    ~CudaMatrix();
+    CudaMatrix(CudaMatrix&& other) noexcept;
+    CudaMatrix& operator=(CudaMatrix&&) = delete;
+
+    BitloomCudaMatrix* get() const { return m_matrix; }
+    uint64_t bytes() const { return m_device->api().matrixBytes(m_matrix); }
+
+private:
+    void create(const kernels::GpuMatrix& matrix, BitloomCudaMatrixSpec spec);
+    const CudaDevice* m_device;
+    BitloomCudaMatrix* m_matrix = nullptr;
+};
+
+/// What a check of the device's products found; see checkCudaProducts.
+struct CudaCheck {
+    std::string name;
+    bool ok = false;
+    std::string detail;
+};
+
+/// Compares products of the device with their definition (kernels/gpu_columns.h), bit for bit:
+/// kinds of columns, shapes, mixtures, outliers, raw columns, 1 to 16 tokens, packing on the
+/// device; and products of many tokens with the same weights in float64, within fp16's rounding.
+std::vector<CudaCheck> checkCudaProducts(const CudaDevice& device);
+
+} // namespace bitloom

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "kernels/cuda/gemm.h"
+
+#if __has_include(<cublasLt.h>)
+
+#include <cublasLt.h>
+#include <dlfcn.h>
+
+#include <array>
+#include <map>
+#include <tuple>
+
+namespace bitloom::cuda {
+
+namespace {
+
+/// The functions of cuBLASLt that are used.
+struct Functions {
+    decltype(&cublasLtCreate) create;
+    decltype(&cublasLtDestroy) destroy;
+    decltype(&cublasLtMatmulDescCreate) createOperation;
+    decltype(&cublasLtMatmulDescDestroy) destroyOperation;
+    decltype(&cublasLtMatmulDescSetAttribute) setOperation;
+    decltype(&cublasLtMatrixLayoutCreate) createLayout;
+    decltype(&cublasLtMatrixLayoutDestroy) destroyLayout;
+    decltype(&cublasLtMatmulPreferenceCreate) createPreference;
+    decltype(&cublasLtMatmulPreferenceDestroy) destroyPreference;
+    decltype(&cublasLtMatmulPreferenceSetAttribute) setPreference;
+    decltype(&cublasLtMatmulAlgoGetHeuristic) choose;
+    decltype(&cublasLtMatmul) multiply;
+};
+
+template<class F>
+bool find(void* library, const char* name, F& function) {
+    function = reinterpret_cast<F>(dlsym(library, name));
+    return function != nullptr;
+}
+
+bool findAll(void* library, Functions& f) {
+    return find(library, "cublasLtCreate", f.create) &&
+           find(library, "cublasLtDestroy", f.destroy) &&
+           find(library, "cublasLtMatmulDescCreate", f.createOperation) &&
+           find(library, "cublasLtMatmulDescDestroy", f.destroyOperation) &&
+           find(library, "cublasLtMatmulDescSetAttribute", f.setOperation) &&
+           find(library, "cublasLtMatrixLayoutCreate", f.createLayout) &&
+           find(library, "cublasLtMatrixLayoutDestroy", f.destroyLayout) &&
+           find(library, "cublasLtMatmulPreferenceCreate", f.createPreference) &&
+           find(library, "cublasLtMatmulPreferenceDestroy", f.destroyPreference) &&
+           find(library, "cublasLtMatmulPreferenceSetAttribute", f.setPreference) &&
+           find(library, "cublasLtMatmulAlgoGetHeuristic", f.choose) &&
+           find(library, "cublasLtMatmul", f.multiply);
+}
+
+/// One shape of product, ready to run.
+struct Plan {
+    cublasLtMatmulDesc_t operation = nullptr;
+    std::array<cublasLtMatrixLayout_t, 3> layout{}; ///< weights, activations, results
+    cublasLtMatmulAlgo_t algorithm{};
+};
+
+class LoadedGemm final : public Gemm {
+public:
+    LoadedGemm(void* library, const Functions& f, cublasLtHandle_t handle)
+        : m_library(library), m_f(f), m_handle(handle) {}
+    ~LoadedGemm() override {
+        for (auto& [shape, plan] : m_plans)
+            drop(plan);
+        m_f.destroy(m_handle);
+        dlclose(m_library);
+    }
+
+    std::string multiply(const uint16_t* w, int64_t wStride, int64_t rows, const uint16_t* x,
+                         int64_t xStride, int64_t tokens, int64_t cols, float* y, int64_t yStride,
+                         void* workspace, size_t workspaceBytes, cudaStream_t stream) override {
+        const auto key = std::tuple(rows, tokens, cols, wStride, xStride, yStride);
+        auto at = m_plans.find(key);
+        if (at == m_plans.end()) {
+            Plan plan;
+            const cublasStatus_t status =
+                make(plan, rows, tokens, cols, wStride, xStride, yStride, workspaceBytes);
+            if (status != CUBLAS_STATUS_SUCCESS) {
+                drop(plan);
+                return "cuBLASLt has no way to multiply: status " + std::to_string(int(status));
+            }
+            at = m_plans.emplace(key, plan).first;
+        }
+        const Plan& plan = at->second;
+        const float one = 1, zero = 0;
+        const cublasStatus_t status = m_f.multiply(
+            m_handle, plan.operation, &one, w, plan.layout[0], x, plan.layout[1], &zero, y,
+            plan.layout[2], y, plan.layout[2], &plan.algorithm, workspace, workspaceBytes, stream);
+        return status == CUBLAS_STATUS_SUCCESS ? std::string()
+                                               : "cuBLASLt: status " + std::to_string(int(status));
+    }
+
+private:
+    cublasStatus_t make(Plan& plan, int64_t rows, int64_t tokens, int64_t cols, int64_t wStride,
+                        int64_t xStride, int64_t yStride, size_t workspaceBytes) {
+        // Columns first, as cuBLAS sees it: (rows × tokens) = (cols × rows)ᵀ · (cols × tokens).
+        const cublasOperation_t turned = CUBLAS_OP_T;
+        cublasStatus_t status =
+            m_f.createOperation(&plan.operation, CUBLAS_COMPUTE_32F, CUDA_R_32F);
+        const auto then = [&](auto&& step) {
+            if (status == CUBLAS_STATUS_SUCCESS) status = step();
+        };
+        then([&] {
+            return m_f.setOperation(plan.operation, CUBLASLT_MATMUL_DESC_TRANSA, &turned,
+                                    sizeof turned);
+        });
+        then([&] {
+            return m_f.createLayout(&plan.layout[0], CUDA_R_16F, uint64_t(cols), uint64_t(rows),
+                                    wStride);
+        });
+        then([&] {
+            return m_f.createLayout(&plan.layout[1], CUDA_R_16F, uint64_t(cols), uint64_t(tokens),
+                                    xStride);
+        });
+        then([&] {
+            return m_f.createLayout(&plan.layout[2], CUDA_R_32F, uint64_t(rows), uint64_t(tokens),
+                                    yStride);
+        });
+        cublasLtMatmulPreference_t preference = nullptr;
+        then([&] { return m_f.createPreference(&preference); });
+        then([&] {
+            return m_f.setPreference(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+                                     &workspaceBytes, sizeof workspaceBytes);
+        });
+        cublasLtMatmulHeuristicResult_t best{};
+        int found = 0;
+        then([&] {
+            return m_f.choose(m_handle, plan.operation, plan.layout[0], plan.layout[1],
+                              plan.layout[2], plan.layout[2], preference, 1, &best, &found);
+        });
+        if (preference) m_f.destroyPreference(preference);
+        if (status == CUBLAS_STATUS_SUCCESS && found == 0) status = CUBLAS_STATUS_NOT_SUPPORTED;
+        plan.algorithm = best.algo;
+        return status;
+    }
+    void drop(Plan& plan) {
+        for (cublasLtMatrixLayout_t layout : plan.layout)
+            if (layout) m_f.destroyLayout(layout);
+        if (plan.operation) m_f.destroyOperation(plan.operation);
+    }
+
+    void* m_library;
+    Functions m_f;
+    cublasLtHandle_t m_handle;
+    std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>, Plan> m_plans;
+};
+
+} // namespace
+
+std::unique_ptr<Gemm> Gemm::load(std::string& why) {
+    void* library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        why = std::string("libcublasLt.so.13 cannot be loaded: ") + dlerror();
+        return nullptr;
+    }
+    Functions f{};
+    cublasLtHandle_t handle = nullptr;
+    if (!findAll(library, f)) {
+        why = "libcublasLt.so.13 lacks functions of version 13";
+    } else if (const cublasStatus_t status = f.create(&handle); status != CUBLAS_STATUS_SUCCESS) {
+        why = "libcublasLt.so.13 does not start: status " + std::to_string(int(status));
+    } else {
+        return std::make_unique<LoadedGemm>(library, f, handle);
+    }
+    dlclose(library);
+    return nullptr;
+}
+
+} // namespace bitloom::cuda
+
+#else
+
+namespace bitloom::cuda {
+
+std::unique_ptr<Gemm> Gemm::load(std::string& why) {
+    why = "built without cublasLt.h";
+    return nullptr;
+}
+
+} // namespace bitloom::cuda
+
+#endif

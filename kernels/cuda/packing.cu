@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+
+// Codes from the checkpoint's form to that of the decode bodies, and back to weights for prompts.
+
+#include "kernels/cuda/code_place.h"
+#include "kernels/cuda/decode.h"
+#include "kernels/cuda/fixed_point.h"
+#include "kernels/cuda/product.h"
+
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+namespace bitloom::cuda {
+
+namespace decode = kernels::decode;
+namespace fixed = kernels::fixed;
+using kernels::PanelKind;
+
+namespace {
+
+/// The segment that a step is in.
+__device__ int segmentOf(const GpuLayout& layout, int step) {
+    int segment = 0;
+    while (segment + 1 < layout.segments && layout.segment[segment + 1].firstStep <= step)
+        ++segment;
+    return segment;
+}
+
+/// Each thread packs what one lane reads of a block of 64 rows and a step: 8 rows, 16 columns.
+__global__ void packKernel(const __grid_constant__ GpuLayout layout, int64_t rows,
+                           const uint32_t* words, const PackColumn* columns, uint32_t* codes) {
+    constexpr int blocks = kernels::gpuTileRows / kernels::gpuBlockRows;
+    const int64_t index = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
+    const int64_t tile = index / (int64_t(layout.steps) * blocks * 32);
+    if (tile >= GpuLayout::tiles(rows)) return;
+    const int lane = int(index % 32), block = int(index / 32 % blocks),
+              step = int(index / (32 * blocks) % layout.steps);
+    const kernels::GpuSegment& segment = layout.segment[segmentOf(layout, step)];
+    const int bits = decode::bitsOf(segment.kind);
+    uint32_t out[32] = {};
+    for (int r = 0; r < 8; ++r) {
+        const int row = block * kernels::gpuBlockRows + 4 * (lane / 4 + 8 * (r / 4)) + r % 4;
+        const int64_t n = tile * kernels::gpuTileRows + row;
+        if (n >= rows) break;
+        for (int c = 0; c < 16; ++c) {
+            const int in = lane % 4 * 16 + c;
+            const PackColumn& column = columns[int64_t(step) * kernels::gpuStep + in];
+            if (column.word == UINT64_MAX) continue;
+            const uint64_t bit = uint64_t(n) * uint64_t(column.bits);
+            const uint32_t* from = words + column.word + bit / 32;
+            const int shift = int(bit % 32);
+            uint32_t code = from[0] >> shift;
+            if (shift + column.bits > 32) code |= from[1] << (32 - shift);
+            code &= (1u << column.bits) - 1;
+            if (column.replaced) code = column.entries[code];
+            const kernels::GpuCodePlace place = kernels::codePlaceOnGpu(segment.kind, in, row);
+            for (int p = 0; p < place.parts; ++p) {
+                const kernels::GpuCodePart& part = place.part[p];
+                // Vector of the lane, word in it.
+                const int word = part.word - block * (64 * 64 / 32) * bits;
+                out[word / 128 * 4 + word % 4] |= (code >> part.from & ((1u << part.bits) - 1))
+                                                  << part.shift;
+            }
+        }
+    }
+    uint32_t* to = codes + (tile * layout.tileBytes + segment.codes) / 4 +
+                   int64_t(step - segment.firstStep) * blocks * (64 * 64 / 32) * bits +
+                   block * (64 * 64 / 32) * bits + lane * 4;
+    for (int v = 0; v < bits; ++v)
+        *reinterpret_cast<uint4*>(to + v * 128) =
+            make_uint4(out[4 * v], out[4 * v + 1], out[4 * v + 2], out[4 * v + 3]);
+}
+
+/// Value that codes and tables give, without the column's offset.
+__device__ int valueOf(const MatrixView& m, const kernels::GpuSegment& segment,
+                       const uint32_t* codes, int step, int in, int row) {
+    const kernels::GpuCodePlace place = kernels::codePlaceOnGpu(segment.kind, in, row);
+    int code = 0;
+    for (int p = 0; p < place.parts; ++p)
+        code |=
+            int(codes[place.part[p].word] >> place.part[p].shift & ((1u << place.part[p].bits) - 1))
+            << place.part[p].from;
+    const int entries = 4 * decode::tableWordsOf(segment.kind);
+    if (entries == 0) return code;
+    const auto* tables = reinterpret_cast<const uint8_t*>(m.tables) + segment.tables +
+                         int64_t(step - segment.firstStep) * entries * kernels::gpuStep;
+    const int at = in % 16 * entries + code;
+    const uint8_t entry = tables[(at / 16 * 4 + in / 16) * 16 + at % 16];
+    if (segment.kind != PanelKind::Table4) return entry;
+    return code >= 8 ? int(entry) - 1 : int(int8_t(entry));
+}
+
+/// A warp writes two rows of one step: lanes of a row are neighbours in memory.
+__global__ void dequantizeKernel(const __grid_constant__ MatrixView m, int64_t firstRow,
+                                 int64_t rows, uint16_t* out, int64_t stride) {
+    const int64_t row = int64_t(blockIdx.y) * 8 + threadIdx.x / 32;
+    if (row >= rows) return;
+    const int64_t n = firstRow + row, tile = n / kernels::gpuTileRows;
+    const int step = int(blockIdx.x);
+    const int64_t stored = m.layout.columns();
+    uint16_t* to = out + row * stride;
+    if (step == m.layout.steps) { // raw columns, and zeros to the end
+        for (int64_t j = threadIdx.x % 32; stored + j < stride; j += 32) {
+            float value = 0;
+            if (j < m.rawColumns) {
+                const uint16_t bits = m.raw[j * m.rows + n];
+                value = m.rawBfloat16 ? __bfloat162float(__ushort_as_bfloat16(bits))
+                                      : __half2float(__ushort_as_half(bits));
+            }
+            to[stored + j] = __half_as_ushort(__float2half_rn(value));
+        }
+        return;
+    }
+    const kernels::GpuSegment& segment = m.layout.segment[segmentOf(m.layout, step)];
+    const uint32_t* codes =
+        m.codes + (tile * m.layout.tileBytes + segment.codes) / 4 +
+        int64_t(step - segment.firstStep) *
+            (kernels::gpuTileRows / kernels::gpuBlockRows * decode::blockWordsOf(segment.kind));
+    uint32_t pair = 0;
+    for (int i = 0; i < 2; ++i) {
+        const int in = int(threadIdx.x % 32) * 2 + i;
+        const int64_t k = int64_t(step) * kernels::gpuStep + in;
+        const int value =
+            valueOf(m, segment, codes, step, in, int(n % kernels::gpuTileRows)) + m.offset[k];
+        const float weight = fixed::add(fixed::multiply(m.scale[k], float(value)), m.remainder[k]);
+        pair |= uint32_t(__half_as_ushort(__float2half_rn(m.column[k] < 0 ? 0.f : weight)))
+                << (16 * i);
+    }
+    *reinterpret_cast<uint32_t*>(to + int64_t(step) * kernels::gpuStep + threadIdx.x % 32 * 2) =
+        pair;
+}
+
+/// Outliers of a tile's rows; a row's columns differ.
+__global__ void outliersKernel(const __grid_constant__ MatrixView m, int64_t firstRow, int64_t rows,
+                               const int32_t* place, uint16_t* out, int64_t stride) {
+    const int64_t tile = firstRow / kernels::gpuTileRows + blockIdx.x;
+    for (uint32_t i = m.outlierBegin[tile] + threadIdx.x; i < m.outlierBegin[tile + 1];
+         i += blockDim.x) {
+        const int64_t row = tile * kernels::gpuTileRows + m.outlierRow[i] - firstRow;
+        const int32_t at = place[m.outlier[i] & 0xffffu];
+        if (row >= rows || at < 0) continue;
+        uint16_t& value = out[row * stride + at];
+        value = __half_as_ushort(
+            __float2half_rn(__half2float(__ushort_as_half(value)) +
+                            __half2float(__ushort_as_half(uint16_t(m.outlier[i] >> 16)))));
+    }
+}
+
+} // namespace
+
+cudaError_t launchPack(const GpuLayout& layout, int64_t rows, const uint32_t* words,
+                       const PackColumn* columns, uint32_t* codes, cudaStream_t stream) {
+    const int64_t threads = GpuLayout::tiles(rows) * layout.steps * 4 * 32;
+    packKernel<<<unsigned((threads + 127) / 128), 128, 0, stream>>>(layout, rows, words, columns,
+                                                                    codes);
+    return cudaGetLastError();
+}
+
+cudaError_t launchDequantize(const MatrixView& matrix, int64_t firstRow, int64_t rows,
+                             const int32_t* place, uint16_t* out, int64_t stride,
+                             cudaStream_t stream) {
+    const dim3 grid(unsigned(matrix.layout.steps + 1), unsigned((rows + 7) / 8));
+    dequantizeKernel<<<grid, 256, 0, stream>>>(matrix, firstRow, rows, out, stride);
+    const cudaError_t error = cudaGetLastError();
+    if (error != cudaSuccess || !matrix.outlierBegin) return error;
+    const auto tiles = unsigned(GpuLayout::tiles(rows));
+    outliersKernel<<<tiles, 256, 0, stream>>>(matrix, firstRow, rows, place, out, stride);
+    return cudaGetLastError();
+}
+
+} // namespace bitloom::cuda

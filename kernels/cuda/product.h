@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#pragma once
+
+#include "kernels/gpu_columns.h"
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+/// What the library's kernels are launched with. All pointers are device memory.
+namespace bitloom::cuda {
+
+using kernels::GpuLayout;
+
+/// One token, rounded: see kernels::GpuToken.
+struct TokenScale {
+    float unit, inverse[2];
+    int32_t padding;
+    int64_t start;
+};
+
+/// How many thread blocks have a part of a tile, and which of them is the first.
+struct TileShare {
+    uint32_t first, count;
+};
+
+struct MatrixView {
+    GpuLayout layout;
+    int64_t rows, cols;
+    const uint32_t *codes, *tables;
+    const int32_t* column;
+    const float *scale, *remainder;
+    const int16_t* offset;
+    const uint32_t* blockFirstStep; ///< [blocks + 1]
+    int32_t blocks;
+    float extraLimit;
+    const uint32_t* outlierBegin; ///< [tiles + 1] or null
+    const uint32_t* outlier;      ///< column in the lower, fp16 value in the upper 16 bits
+    const uint8_t* outlierRow;
+    const int32_t* rawColumn;
+    const uint16_t* raw;
+    int32_t rawColumns, rawBfloat16;
+    const float* rowScale; ///< or null
+};
+
+struct ProductView {
+    MatrixView matrix;
+    const uint32_t* chunks; ///< [steps][chunkWords]
+    const TokenScale* token;
+    const uint32_t* cuts; ///< [thread blocks · crews + 1]
+    const TileShare* share;
+    unsigned long long* sums; ///< [16, tiles · 256]: 0 between products
+    uint32_t* arrived;        ///< [tiles]: 0 between products
+    const float* x;
+    int64_t xStride;
+    float* y;
+    int64_t yStride;
+    int32_t tokens; ///< that count
+    int32_t slotBytes;
+};
+
+/// Forms of the product by tokens. `crew`: warps that share steps.
+struct Form {
+    bool transposed;
+    int padded; ///< tokens, padded
+    int warpsOfCrew() const { return transposed ? 4 : 1; }
+};
+constexpr int forms = 6;
+Form formAt(int index);
+int formFor(int tokens); ///< index
+/// Bytes of a slot that holds any piece of a matrix.
+int slotBytes(const Form& form, const GpuLayout& layout);
+constexpr int productStages = 3; ///< slots of a crew
+
+/// Largest dynamic shared memory that a product may ask for is set once per device.
+cudaError_t prepareProducts(int sharedBytes);
+cudaError_t launchProduct(int form, const ProductView& view, int threadBlocks, int crews,
+                          int sharedBytes, cudaStream_t stream);
+
+/// Rounds x for `padded` tokens of which `tokens` exist.
+cudaError_t launchPrepare(const MatrixView& matrix, const float* x, int64_t xStride, int tokens,
+                          int padded, uint32_t* chunks, TokenScale* token, cudaStream_t stream);
+
+struct PackColumn {
+    uint64_t word;
+    int32_t bits, replaced;
+    uint8_t entries[32];
+};
+cudaError_t launchPack(const GpuLayout& layout, int64_t rows, const uint32_t* words,
+                       const PackColumn* columns, uint32_t* codes, cudaStream_t stream);
+
+/// Weights of rows [firstRow, firstRow + rows) as fp16 [rows, stride]: stored columns, then raw
+/// ones; the rest is not written. `place` [cols]: stored column of a source column.
+cudaError_t launchDequantize(const MatrixView& matrix, int64_t firstRow, int64_t rows,
+                             const int32_t* place, uint16_t* out, int64_t stride,
+                             cudaStream_t stream);
+/// Activations for it: fp16 [tokens, stride], times a power of two that is 1/factor[t].
+cudaError_t launchHalves(const MatrixView& matrix, const float* x, int64_t xStride, int tokens,
+                         uint16_t* out, int64_t stride, float* factor, cudaStream_t stream);
+/// y[t, n] *= factor[t]·rowScale[n].
+cudaError_t launchRescale(float* y, int64_t yStride, int64_t rows, int tokens, const float* factor,
+                          const float* rowScale, cudaStream_t stream);
+
+} // namespace bitloom::cuda
