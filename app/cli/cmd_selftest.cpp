@@ -10,6 +10,7 @@
 #include "app/cli/selftest.h"
 #include "app/cli/selftest_parts.h"
 
+#include "core/base/cuda_matrix.h"
 #include "core/base/units.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/export_hf.h"
@@ -166,12 +167,27 @@ std::string endToEnd(Context& context) {
 
 } // namespace
 
+/// Products on the first GPU against their definition in plain C++.
+static void runCudaChecks(Progress& progress, const std::function<void(const SelfCheck&)>& seen) {
+    std::string why;
+    const auto library = CudaLibrary::open(why);
+    if (!library)
+        throw Error(ErrorCode::NoDevice, "no GPU: " + why + "; nothing was checked",
+                    "Without --device the processor is checked.");
+    progress.report(0, "opening the GPU");
+    const CudaDevice device(library);
+    const BitloomCudaDevice& p = device.properties();
+    seen({"device", true,
+          fmt::format("{}, compute capability {}.{}; {}", p.name, p.major, p.minor,
+                      library->api().build())});
+    progress.check();
+    for (const CudaCheck& check : checkCudaProducts(device))
+        seen({check.name, check.ok, check.detail});
+}
+
 void runChecks(Context& context, Progress& progress,
                const std::function<void(const SelfCheck&)>& seen) {
-    if (context.common.device == "cuda")
-        throw Error(
-            "this build of Bitloom has no CUDA device code: there is nothing to check on a GPU",
-            "Run `bitloom selftest --device cpu`.");
+    if (context.common.device == "cuda") return runCudaChecks(progress, seen);
     struct Check {
         const char* name;
         std::function<std::string()> run;
@@ -226,8 +242,8 @@ void runSelftest(Context& context) {
     if (failed)
         throw Error(fmt::format("{} of {} checks failed", failed, list.size()),
                     "Please report this with the lines above and the kind of machine.");
-    console.print(fmt::format("\nAll {} checks passed on the cpu in {}.", list.size(),
-                              formatDuration(progress.seconds())));
+    console.print(fmt::format("\nAll {} checks passed on the {} in {}.", list.size(),
+                              context.common.device, formatDuration(progress.seconds())));
     Json fields = {{"checks", list}, {"failed", failed}, {"seconds", progress.seconds()}};
     fields.update(machineFields(context));
     console.result("selftest", fields);

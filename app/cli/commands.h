@@ -28,6 +28,7 @@ void addSelftest(CLI::App& app, Context& context);
 void addDemo(CLI::App& app, Context& context);
 void addServe(CLI::App& app, Context& context);
 void addBench(CLI::App& app, Context& context);
+void addDevices(CLI::App& app, Context& context);
 
 /// `bitloom MODEL`: what this model is and what can be done with it next.
 void explainModel(Context& context, const std::string& model);

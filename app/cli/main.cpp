@@ -125,7 +125,7 @@ int run(int argc, char** argv) {
         "model; `bitloom demo` shows everything on a small one.");
     for (const auto add :
          {addInfo, addCalibrate, addPlan, addQuantize, addExport, addEval, addChat, addCompare,
-          addTokenize, addLogits, addConvert, addSelftest, addBench, addDemo, addServe})
+          addTokenize, addLogits, addConvert, addDevices, addSelftest, addBench, addDemo, addServe})
         add(app, context);
 
     if (words.empty()) {

@@ -67,8 +67,9 @@ void Context::start() {
     console.setMode(common.json, common.quiet);
     startLog(*this);
     if (common.device != "cpu" && command != "selftest")
-        throw Error("this build of Bitloom has no CUDA device code",
-                    "Leave --device out, or use --device cpu.");
+        throw Error("this version of Bitloom computes models on the processor only",
+                    "Leave --device out, or use --device cpu. `bitloom selftest --device cuda` "
+                    "checks the GPU kernels.");
     compute(); // a wrong --memory is found before any work
     logger("cli")->info("bitloom {} {}", BITLOOM_VERSION, command);
 }

@@ -14,6 +14,7 @@ enum class ErrorCode {
     Usage = 2,     ///< a wrong option, or a budget or pin that cannot be met
     Cancelled = 3, ///< the user asked to stop
     NoSpace = 4,   ///< not enough disk or memory
+    NoDevice = 5,  ///< a GPU was asked for and there is none that can be used
 };
 
 /// The only exception that core throws on purpose. `what()` says what is wrong and where;

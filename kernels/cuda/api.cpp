@@ -521,8 +521,17 @@ const char* apiMessage() {
 }
 int apiDeviceCount(int32_t* count) {
     return guarded([&] {
-        int found = 0;
-        check(cudaGetDeviceCount(&found), "looking for devices");
+        int driver = 0, found = 0;
+        check(cudaDriverGetVersion(&driver), "asking for the driver");
+        if (driver == 0) throw cuda::Failure{BITLOOM_CUDA_NO_DRIVER, "there is no NVIDIA driver"};
+        if (driver / 1000 < CUDART_VERSION / 1000)
+            throw cuda::Failure{BITLOOM_CUDA_NO_DRIVER,
+                                "the NVIDIA driver is for CUDA " + std::to_string(driver / 1000) +
+                                    "." + std::to_string(driver % 1000 / 10) + ", " +
+                                    std::to_string(CUDART_VERSION / 1000) + ".0 is needed"};
+        const cudaError_t error = cudaGetDeviceCount(&found);
+        if (error == cudaErrorNoDevice) found = 0;
+        check(error == cudaErrorNoDevice ? cudaSuccess : error, "looking for devices");
         *count = found;
     });
 }

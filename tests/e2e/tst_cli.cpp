@@ -159,6 +159,7 @@ class TestCli : public QObject {
 
 private slots:
     void initTestCase() {
+        qputenv("BITLOOM_CUDA_LIBRARY", ""); // the same with and without a GPU
         QVERIFY(m_dir.isValid());
         QVERIFY2(QFileInfo::exists(program()), qPrintable(program()));
     }
@@ -168,7 +169,7 @@ private slots:
         QCOMPARE(run.code, 0);
         for (const char* command :
              {"info", "calibrate", "plan", "quantize", "export", "eval", "chat", "compare",
-              "tokenize", "logits", "convert", "selftest", "bench", "demo", "serve"})
+              "tokenize", "logits", "convert", "devices", "selftest", "bench", "demo", "serve"})
             QVERIFY2(run.out.contains(
                          QRegularExpression(QStringLiteral("\n  %1 ").arg(QLatin1String(command)))),
                      command);
@@ -255,7 +256,7 @@ private slots:
         row("model is nowhere", "info {dir}/nothing-here", 1, "nothing-here");
         row("repository is nowhere", "info no-such-org/no-such-model", 1, "no-such-model");
         row("cuda", "info {golden} --device cuda", 1, "no CUDA");
-        row("selftest cuda", "selftest --device cuda", 1, "no CUDA device code");
+        row("selftest cuda", "selftest --device cuda", 5, "nothing was checked");
         row("device", "info {golden} --device tpu", 2, "tpu");
         row("memory", "info {golden} --memory lots", 2, "lots");
         row("threads", "info {golden} --threads 0", 2, "--threads");
@@ -736,6 +737,14 @@ private slots:
         QCOMPARE(turns[0], turns[0]);
         QCOMPARE(turns[0][QLatin1String("answers")][0][QLatin1String("text")],
                  turns[1][QLatin1String("answers")][0][QLatin1String("text")]);
+    }
+
+    void devices() {
+        const Run run = runProgram(words("devices --json"));
+        QVERIFY2(run.code == 0, run.all());
+        QVERIFY(run.last()[QLatin1String("cpu")].toString().contains(QLatin1String("kernels")));
+        QVERIFY(
+            run.last()[QLatin1String("cuda")].toString().startsWith(QLatin1String("not used: ")));
     }
 
     void selftest() {

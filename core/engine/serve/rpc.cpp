@@ -21,6 +21,8 @@ RpcCode codeOf(ErrorCode code) {
         return RpcCode::Cancelled;
     case ErrorCode::NoSpace:
         return RpcCode::NoSpace;
+    case ErrorCode::NoDevice:
+        return RpcCode::Failed;
     }
     return RpcCode::Internal;
 }
