@@ -232,4 +232,22 @@ std::vector<uint32_t> cutByBytes(const GpuLayout& layout, int64_t tiles, int64_t
     return begin;
 }
 
+GpuSchedule gpuSchedule(const GpuLayout& layout, int64_t tiles, int threadBlocks, int crews) {
+    GpuSchedule s;
+    s.crews = crews;
+    s.share.assign(size_t(tiles), {0, 0});
+    const auto all = cutByBytes(layout, tiles, int64_t(threadBlocks) * crews);
+    const auto steps = uint32_t(layout.steps);
+    for (size_t b = 0; b + 1 < all.size(); b += size_t(crews)) {
+        const uint32_t begin = all[b], end = all[b + size_t(crews)];
+        if (begin == end) continue;
+        for (uint32_t tile = begin / steps; tile <= (end - 1) / steps; ++tile)
+            if (s.share[tile].count++ == 0) s.share[tile].first = uint32_t(s.threadBlocks);
+        s.cuts.insert(s.cuts.end(), all.begin() + long(b), all.begin() + long(b) + crews);
+        ++s.threadBlocks;
+    }
+    s.cuts.push_back(all.back());
+    return s;
+}
+
 } // namespace bitloom::kernels

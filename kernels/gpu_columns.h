@@ -183,4 +183,17 @@ float gpuFinish(int64_t sum, const GpuToken& token);
 /// list of all steps, tile after tile. Cuts fall between steps.
 std::vector<uint32_t> cutByBytes(const GpuLayout& layout, int64_t tiles, int64_t parts);
 
+/// How many thread blocks have a part of a tile, and which of them is the first.
+struct GpuTileShare {
+    uint32_t first, count;
+};
+/// Work of a product for thread blocks of some crews each: crew c of thread block b takes the steps
+/// [cuts[b·crews + c], cuts[b·crews + c + 1]). No thread block is without work.
+struct GpuSchedule {
+    int threadBlocks = 0, crews = 0;
+    std::vector<uint32_t> cuts;
+    std::vector<GpuTileShare> share; ///< [tiles]
+};
+GpuSchedule gpuSchedule(const GpuLayout& layout, int64_t tiles, int threadBlocks, int crews);
+
 } // namespace bitloom::kernels

@@ -4,6 +4,7 @@
 // The C interface: memory, schedules and launches. Errors become codes and texts here.
 
 #include "kernels/cuda/bitloom_cuda.h"
+#include "kernels/cuda/crew.h"
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/product.h"
@@ -206,30 +207,18 @@ cuda::Schedule makeSchedule(const Context& context, const Matrix& m, int form) {
     const kernels::GpuLayout& layout = m.view.layout;
     cuda::Schedule s;
     s.crews = 8 / f.warpsOfCrew();
-    const int slot = cuda::slotBytes(f, layout) * cuda::productStages;
+    const int slot = cuda::slotBytes(f, layout) * kernels::crew::stages;
     const auto sumBytes = [&] { return s.crews * f.padded * kernels::gpuTileRows * 8; };
     while (s.crews > 1 && std::max(slot * s.crews, sumBytes()) > context.sharedBytes)
         s.crews /= 2;
     s.sharedBytes = std::max(slot * s.crews, sumBytes());
     require(s.sharedBytes <= context.sharedBytes,
             "the device has too little shared memory for this matrix");
-    const auto all =
-        kernels::cutByBytes(layout, m.tiles, int64_t(context.multiprocessors) * s.crews);
-    std::vector<uint32_t> cuts;
-    std::vector<cuda::TileShare> share(size_t(m.tiles), {0, 0});
-    for (size_t b = 0; b + size_t(s.crews) < all.size(); b += size_t(s.crews)) {
-        const uint32_t begin = all[b], end = all[b + size_t(s.crews)];
-        if (begin == end) continue;
-        for (auto tile = begin / uint32_t(layout.steps); tile <= (end - 1) / uint32_t(layout.steps);
-             ++tile) {
-            if (share[tile].count++ == 0) share[tile].first = uint32_t(s.threadBlocks);
-        }
-        cuts.insert(cuts.end(), all.begin() + long(b), all.begin() + long(b) + s.crews);
-        ++s.threadBlocks;
-    }
-    cuts.push_back(all.back());
-    s.cuts = Memory::of(cuts);
-    s.share = Memory::of(share);
+    const kernels::GpuSchedule cut =
+        kernels::gpuSchedule(layout, m.tiles, context.multiprocessors, s.crews);
+    s.threadBlocks = cut.threadBlocks;
+    s.cuts = Memory::of(cut.cuts);
+    s.share = Memory::of(cut.share);
     return s;
 }
 

@@ -6,7 +6,9 @@
 #ifdef __CUDACC__
 #define BITLOOM_HD __host__ __device__ __forceinline__
 #define BITLOOM_UNROLL _Pragma("unroll")
+#define BITLOOM_ROLLED _Pragma("unroll 1")
 #else
 #define BITLOOM_HD inline
 #define BITLOOM_UNROLL
+#define BITLOOM_ROLLED
 #endif

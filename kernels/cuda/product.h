@@ -20,10 +20,7 @@ struct TokenScale {
     int64_t start;
 };
 
-/// How many thread blocks have a part of a tile, and which of them is the first.
-struct TileShare {
-    uint32_t first, count;
-};
+using TileShare = kernels::GpuTileShare;
 
 struct MatrixView {
     GpuLayout layout;
@@ -71,7 +68,6 @@ Form formAt(int index);
 int formFor(int tokens); ///< index
 /// Bytes of a slot that holds any piece of a matrix.
 int slotBytes(const Form& form, const GpuLayout& layout);
-constexpr int productStages = 3; ///< slots of a crew
 
 /// Largest dynamic shared memory that a product may ask for is set once per device.
 cudaError_t prepareProducts(int sharedBytes);

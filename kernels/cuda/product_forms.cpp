@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "kernels/cuda/product_forms.cuh"
-#include "kernels/cuda/decode.h"
+#include "kernels/cuda/crew.h"
 #include "kernels/cuda/product.h"
 
 #include <algorithm>
@@ -32,7 +32,7 @@ int slotBytes(const Form& form, const GpuLayout& layout) {
         const auto step = int(kernels::gpuStepBytes(bits));
         codes = std::max(codes, !form.transposed && bits > 4 ? step / 2 : step);
     }
-    return 4 * kernels::decode::chunkWords(form.padded) + 16 * kernels::gpuStep + codes;
+    return 4 * kernels::crew::codesAt(form.padded) + codes;
 }
 
 cudaError_t prepareProducts(int sharedBytes) {

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "kernels/cuda/crew.h"
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/fixed_point.h"
 #include "kernels/cuda/product.h"
@@ -19,6 +20,7 @@
 namespace bitloom::cuda {
 
 using kernels::PanelKind;
+namespace crew = kernels::crew;
 namespace decode = kernels::decode;
 namespace fixed = kernels::fixed;
 
@@ -125,49 +127,28 @@ struct TransposedForm {
     }
 };
 
-/// One crew's way through its range.
+/// What a crew does on the GPU (crew.h): one thread's part of it. Addresses of slots are those of
+/// shared memory plus 16·lane.
 template<class Form>
-struct Crew {
-    static constexpr int threads = 32 * Form::warps;
-    static constexpr int chunkVectors = decode::chunkWords(Form::padded) / 4;
-    static constexpr int tableWords = kernels::gpuStep * 4; ///< of a slot: the widest
-    static constexpr int blocksOfTile = kernels::gpuTileRows / kernels::gpuBlockRows;
+struct DeviceOps {
+    using Sums = typename Form::Sums;
+    static constexpr int threads = 32 * Form::warps, padded = Form::padded;
+    static BITLOOM_HD constexpr int pieces(PanelKind kind) { return Form::pieces(kind); }
 
-    const ProductView& view;
     uint32_t lane, number; ///< thread of the crew; crew of the thread block
     uint64_t policy;
-    decode::Cursor ahead, at;
-    uint32_t begin, end; ///< the crew's slots: addresses in shared memory, plus 16·lane
-    uint32_t free, use;  ///< the same of slots: the one read before, the one to read next
-    int aheadPiece;
-    typename Form::Sums sums;
+    Sums sums;
 
-    // A slot: activations, tables, codes, each at the same place for every kind. In words.
-    static constexpr int tablesAt = 4 * chunkVectors, codesAt = tablesAt + tableWords;
-
-    __device__ __forceinline__ void sync() const {
+    __device__ __forceinline__ uint32_t laneWords() const { return 4 * lane; }
+    static __device__ __forceinline__ void commit() { commitCopies(); }
+    /// The oldest copies are there, for all of the crew, and the slot before is no longer read.
+    __device__ __forceinline__ void await() const {
+        waitForCopies<crew::stages - 2>();
         if constexpr (Form::warps == 1)
             __syncwarp();
         else
-            asm volatile("bar.sync %0, %1;" ::"r"(number + 1), "n"(32 * Form::warps) : "memory");
+            asm volatile("bar.sync %0, %1;" ::"r"(number + 1), "n"(threads) : "memory");
     }
-
-    /// Sources of one step's copies, for this thread.
-    struct Sources {
-        const uint32_t *codes, *tables, *chunk;
-    };
-    __device__ __forceinline__ Sources sourcesAhead() const {
-        const GpuLayout& layout = view.matrix.layout;
-        const kernels::GpuSegment& segment = layout.segment[ahead.segment];
-        const int64_t in = ahead.step - uint32_t(segment.firstStep);
-        const int words = blocksOfTile * decode::blockWordsOf(segment.kind);
-        return {view.matrix.codes + (int64_t(ahead.tile) * layout.tileBytes + segment.codes) / 4 +
-                    in * words + aheadPiece * (words / 2) + lane * 4,
-                view.matrix.tables + segment.tables / 4 +
-                    in * (kernels::gpuStep * decode::tableWordsOf(segment.kind)) + lane * 4,
-                view.chunks + int64_t(ahead.step) * (4 * chunkVectors) + lane * 4};
-    }
-
     template<int vectors>
     __device__ __forceinline__ void copyVectors(uint32_t to, const uint32_t* from) const {
 #pragma unroll
@@ -175,163 +156,30 @@ struct Crew {
             if (v + threads <= vectors || lane < vectors - v)
                 copyAhead(to + 16u * uint32_t(v), from + v * 4);
     }
-    /// One piece of a step of this kind.
-    template<PanelKind kind>
-    __device__ __forceinline__ void copyPiece(const Sources& from, int piece) const {
-        constexpr int words = decode::blockWordsOf(kind) * Form::blocks(kind);
+    template<int vectors>
+    __device__ __forceinline__ void copyCodes(uint32_t to, const uint32_t* from) const {
 #pragma unroll
-        for (int v = 0; v < words / 4; v += threads)
-            copyAhead(free + 4u * codesAt + 16u * uint32_t(v), from.codes + piece * words + v * 4,
-                      policy);
-        constexpr int tableVectors = kernels::gpuStep / 4 * decode::tableWordsOf(kind);
-        if constexpr (tableVectors > 0)
-            copyVectors<tableVectors>(free + 4u * tablesAt, from.tables);
-        copyVectors<chunkVectors>(free, from.chunk);
+        for (int v = 0; v < vectors; v += threads)
+            copyAhead(to + 16u * uint32_t(v), from + v * 4, policy);
     }
-    /// Whatever comes next, of any kind.
-    __device__ __forceinline__ void copyNext() {
-        if (!ahead.done()) {
-            const PanelKind kind = view.matrix.layout.segment[ahead.segment].kind;
-            const Sources from = sourcesAhead();
-            const int pieces = Form::pieces(kind);
-            const int vectors = decode::blockWordsOf(kind) * blocksOfTile / (4 * pieces);
+    __device__ __forceinline__ void copyAny(uint32_t to, const uint32_t* from, int vectors) const {
 #pragma unroll 1
-            for (int v = 0; v < vectors; v += threads)
-                copyAhead(free + 4u * codesAt + 16u * uint32_t(v), from.codes + v * 4, policy);
-            const int tableVectors = kernels::gpuStep / 4 * decode::tableWordsOf(kind);
-#pragma unroll 1
-            for (int v = 0; v + int(lane) < tableVectors; v += threads)
-                copyAhead(free + 4u * tablesAt + 16u * uint32_t(v), from.tables + v * 4);
-            copyVectors<chunkVectors>(free, from.chunk);
-            if (++aheadPiece == pieces) {
-                aheadPiece = 0;
-                ahead.advance(view.matrix.layout);
-            }
-        }
-        commitCopies();
-    }
-    __device__ __forceinline__ void rotate() {
-        free = use;
-        use += uint32_t(view.slotBytes);
-        if (use == end) use = begin;
-    }
-    __device__ __forceinline__ void fillSlots() {
-        free = begin, use = begin;
-#pragma unroll 1
-        for (int i = 0; i < productStages - 1; ++i) {
-            copyNext();
-            free += uint32_t(view.slotBytes);
-        }
-    }
-    /// The next slot is filled by all of the crew, and the one before is no longer read.
-    __device__ __forceinline__ void await() const {
-        waitForCopies<productStages - 2>();
-        sync();
+        for (int v = 0; v + int(lane) < vectors; v += threads)
+            copyAhead(to + 16u * uint32_t(v), from + v * 4, policy);
     }
     /// Of a thread's own place in a slot to where it reads, in bytes.
     __device__ __forceinline__ uint32_t away(uint32_t word) const {
         return 4 * word - 16 * lane;
     }
     template<PanelKind kind, int piece, bool fresh>
-    __device__ __forceinline__ void consume() {
+    __device__ __forceinline__ void consume(uint32_t slot) {
         Form::template step<kind, piece, fresh>(
-            sums, use + away(Form::template codesLane<kind>(lane)) + 4u * codesAt,
-            use + away(decode::tablesLane(lane)) + 4u * tablesAt,
-            use + away(Form::activationsLane(lane % 32)));
+            sums, slot + away(Form::template codesLane<kind>(lane)) + 4u * crew::codesAt(padded),
+            slot + away(decode::tablesLane(lane)) + 4u * crew::tablesAt(padded),
+            slot + away(Form::activationsLane(lane % 32)));
     }
-    __device__ __forceinline__ void flush() {
-        sums.flush(use + away(Form::multiplierLane(lane)) +
-                   4u * decode::multiplierWord(Form::padded));
-    }
-
-    /// A step whose copies ahead are of the same kind.
-    template<PanelKind kind, bool fresh>
-    __device__ __forceinline__ void runPlainly(const Sources& from, int step) {
-        const Sources source{from.codes + step * blocksOfTile * decode::blockWordsOf(kind),
-                             from.tables + step * kernels::gpuStep * decode::tableWordsOf(kind),
-                             from.chunk + step * 4 * chunkVectors};
-        await();
-        copyPiece<kind>(source, 0);
-        commitCopies();
-        consume<kind, 0, fresh>();
-        if constexpr (Form::pieces(kind) == 2) {
-            rotate();
-            await();
-            copyPiece<kind>(source, 1);
-            commitCopies();
-            consume<kind, 1, fresh>();
-        }
-    }
-    /// A step of which nothing is known.
-    template<PanelKind kind>
-    __device__ __forceinline__ void runAny() {
-        await();
-        copyNext();
-        consume<kind, 0, true>();
-        if constexpr (Form::pieces(kind) == 2) {
-            rotate();
-            await();
-            copyNext();
-            consume<kind, 1, true>();
-        }
-        flush();
-        rotate();
-        at.advance(view.matrix.layout);
-    }
-
-    /// Steps of one segment of one tile.
-    template<PanelKind kind>
-    __device__ __forceinline__ void runSegment() {
-        const GpuLayout& layout = view.matrix.layout;
-        const uint32_t tile = at.tile;
-        const int32_t segment = at.segment;
-        const auto same = [&](const decode::Cursor& c) {
-            return !c.done() && c.segment == segment && c.tile == tile;
-        };
-        do {
-            const uint32_t in = at.step - uint32_t(layout.segment[segment].firstStep);
-            if (in % 2 == 0 && same(ahead)) {
-                // Whole blocks of activations, two steps each, while what is copied ahead is of
-                // this segment too: only addresses count up.
-                const auto segmentEnd =
-                    uint32_t(layout.segment[segment].firstStep + layout.segment[segment].steps);
-                const uint32_t pairs = min(segmentEnd - ahead.step, ahead.end - ahead.at) / 2;
-                if (pairs > 0) {
-                    Sources from = sourcesAhead();
-#pragma unroll 1
-                    for (uint32_t i = 0; i < pairs; ++i) {
-                        runPlainly<kind, true>(from, 0);
-                        rotate();
-                        runPlainly<kind, false>(from, 1);
-                        flush();
-                        rotate();
-                        from.codes += 2 * blocksOfTile * decode::blockWordsOf(kind);
-                        from.tables += 2 * kernels::gpuStep * decode::tableWordsOf(kind);
-                        from.chunk += 8 * chunkVectors;
-                    }
-                    at.skip(layout, 2 * pairs);
-                    ahead.skip(layout, 2 * pairs);
-                    continue;
-                }
-            }
-            runAny<kind>();
-        } while (same(at));
-    }
-    __device__ __forceinline__ void run() {
-        switch (view.matrix.layout.segment[at.segment].kind) {
-        case PanelKind::Table2:
-            return runSegment<PanelKind::Table2>();
-        case PanelKind::Table3:
-            return runSegment<PanelKind::Table3>();
-        case PanelKind::Table4:
-            return runSegment<PanelKind::Table4>();
-        case PanelKind::Plain5:
-            return runSegment<PanelKind::Plain5>();
-        case PanelKind::Plain6:
-            return runSegment<PanelKind::Plain6>();
-        case PanelKind::Plain8:
-            return runSegment<PanelKind::Plain8>();
-        }
+    __device__ __forceinline__ void flush(uint32_t slot) {
+        sums.flush(slot + away(Form::multiplierLane(lane)) + 4u * decode::multiplierWord(padded));
     }
 };
 
@@ -410,33 +258,32 @@ __global__ void __launch_bounds__(256, 1) productKernel(const __grid_constant__ 
 
     const uint32_t from = view.cuts[blockIdx.x * crews + number];
     const uint32_t to = view.cuts[blockIdx.x * crews + number + 1];
-    const decode::Cursor start(layout, from, to);
     extern __shared__ uint4 memory[];
-    const uint32_t crewBytes = uint32_t(productStages * view.slotBytes);
+    const uint32_t crewBytes = uint32_t(crew::stages * view.slotBytes);
     const uint32_t lane = threadIdx.x % (32 * Form::warps);
-    const uint32_t slots =
-        uint32_t(__cvta_generic_to_shared(memory)) + number * crewBytes + 16 * lane;
-    Crew<Form> crew{view,  lane,  number, streamingPolicy(),
-                    start, start, slots,  slots + crewBytes,
-                    slots, slots, 0,      {}};
-    crew.sums.clear();
-    crew.fillSlots();
+    DeviceOps<Form> ops{lane, number, streamingPolicy(), {}};
+    ops.sums.clear();
+    crew::Crew<DeviceOps<Form>> way(
+        ops, {layout, view.matrix.codes, view.matrix.tables, view.chunks}, from, to,
+        uint32_t(__cvta_generic_to_shared(memory)) + number * crewBytes + 16 * lane,
+        uint32_t(view.slotBytes));
+    way.fillSlots();
     if (view.matrix.outlierBegin)
         for (uint32_t tile = firstTile; tile <= lastTile; ++tile)
             addOutliers(view, tile, paddedRows);
 
     bool keeps = false; // sums of lastTile, in registers
-    while (!crew.at.done()) {
-        const uint32_t tile = crew.at.tile;
-        crew.run();
-        if (!crew.at.done() && crew.at.tile == tile) continue;
-        if (crew.at.done() && tile == lastTile) {
+    while (!way.at.done()) {
+        const uint32_t tile = way.at.tile;
+        way.run();
+        if (!way.at.done() && way.at.tile == tile) continue;
+        if (way.at.done() && tile == lastTile) {
             keeps = true;
         } else {
-            Form::forEach(crew.sums, [&](uint32_t token, uint32_t row, int64_t value) {
+            Form::forEach(ops.sums, [&](uint32_t token, uint32_t row, int64_t value) {
                 addToSum(view.sums + token * paddedRows + tile * kernels::gpuTileRows + row, value);
             });
-            crew.sums.clear();
+            ops.sums.clear();
         }
     }
 
@@ -445,10 +292,10 @@ __global__ void __launch_bounds__(256, 1) productKernel(const __grid_constant__ 
     auto* parts = reinterpret_cast<int64_t*>(memory);
     constexpr uint32_t size = Form::padded * kernels::gpuTileRows;
     if (keeps)
-        Form::forEach(crew.sums, [&](uint32_t token, uint32_t row, int64_t value) {
+        Form::forEach(ops.sums, [&](uint32_t token, uint32_t row, int64_t value) {
             parts[number * size + token * kernels::gpuTileRows + row] = value;
         });
-    if (crew.lane == 0) hasSums[number] = keeps;
+    if (lane == 0) hasSums[number] = keeps;
     __syncthreads();
     for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) {
         int64_t sum = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
+#include "kernels/cuda/crew.h"
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/fixed_point.h"
 #include "kernels/cuda/warp_host.h"
@@ -182,6 +183,142 @@ std::vector<std::vector<int64_t>> transposed(const GpuMatrix& m, const std::vect
     return out;
 }
 
+/// A crew's warps with slots of memory: copies arrive when they are waited for and not before, and
+/// what they will overwrite is gone at once.
+template<bool transposed, int count>
+struct HostOps {
+    using Sums = std::conditional_t<transposed, TransposedSums<HostWarp, count>,
+                                    DiagonalSums<HostWarp, count>>;
+    static constexpr int warps = transposed ? 4 : 1;
+    static constexpr int padded = transposed ? transposedTokens(count) : count;
+    static constexpr int pieces(PanelKind kind) { return !transposed && bitsOf(kind) > 4 ? 2 : 1; }
+    struct Copy {
+        uint32_t to;
+        const uint32_t* from;
+        int vectors;
+    };
+    std::vector<uint8_t> memory;
+    std::vector<std::vector<Copy>> groups{1}; ///< the last is not committed yet
+    std::vector<Sums> sums{size_t(warps)};
+    int64_t copied = 0;
+
+    explicit HostOps(int bytes) : memory(size_t(bytes), 0xAA) { clear(); }
+    void clear() {
+        for (Sums& s : sums)
+            s.clear();
+    }
+    static uint32_t laneWords() { return 0; }
+    void add(uint32_t to, const uint32_t* from, int vectors) {
+        if (to + 16u * uint32_t(vectors) > memory.size())
+            qFatal("a copy ends outside of the slots");
+        std::fill_n(memory.begin() + to, 16 * vectors, uint8_t(0xAA));
+        groups.back().push_back({to, from, vectors});
+    }
+    template<int vectors>
+    void copyCodes(uint32_t to, const uint32_t* from) {
+        add(to, from, vectors);
+        copied += 16 * vectors;
+    }
+    template<int vectors>
+    void copyVectors(uint32_t to, const uint32_t* from) {
+        add(to, from, vectors);
+    }
+    void copyAny(uint32_t to, const uint32_t* from, int vectors) { add(to, from, vectors); }
+    void commit() { groups.emplace_back(); }
+    void await() {
+        while (int(groups.size()) - 1 > crew::stages - 2) {
+            for (const Copy& c : groups.front())
+                std::memcpy(memory.data() + c.to, c.from, size_t(c.vectors) * 16);
+            groups.erase(groups.begin());
+        }
+    }
+    const uint32_t* slot(uint32_t at, int word) const {
+        return reinterpret_cast<const uint32_t*>(memory.data() + at) + word;
+    }
+    template<PanelKind kind, int piece, bool fresh>
+    void consume(uint32_t from) {
+        for (int warp = 0; warp < warps; ++warp) {
+            const auto codes =
+                at(slot(from, crew::codesAt(padded)) + warp * blockWordsOf(kind), codesLane);
+            const auto tables = at(slot(from, crew::tablesAt(padded)), tablesLane);
+            if constexpr (transposed)
+                transposedStep<HostWarp, kind, count, fresh>(
+                    codes, tables, at(slot(from, 0), transposedLane), sums[size_t(warp)].part);
+            else
+                diagonalStep<HostWarp, kind, count, 4 / pieces(kind), fresh>(
+                    codes, tables, at(slot(from, 0), diagonalLane),
+                    sums[0].part + piece * (4 / pieces(kind)));
+        }
+    }
+    void flush(uint32_t from) {
+        for (Sums& s : sums)
+            s.flush(at(slot(from, multiplierWord(padded)), transposed ? tokenLane : noLane));
+    }
+    template<class F>
+    void forEach(F&& use) const {
+        for (uint32_t lane = 0; lane < 32; ++lane)
+            for (size_t warp = 0; warp < size_t(warps); ++warp)
+                for (int i = 0; i < 4; ++i)
+                    for (int n = 0; n < count; ++n)
+                        if constexpr (transposed)
+                            for (int j = 0; j < 2; ++j)
+                                use(Sums::token(lane, n),
+                                    uint32_t(warp) * gpuBlockRows + Sums::row(lane, i, j),
+                                    sums[warp].sum[i][n][j].lane[lane]);
+                        else
+                            for (int c = 0; c < 4; ++c)
+                                use(uint32_t(n), Sums::row(lane, i, c),
+                                    sums[warp].sum[i][n][c].lane[lane]);
+    }
+};
+
+/// Sums of a product as thread blocks of some crews work them out.
+template<bool transposed, int count>
+std::vector<std::vector<int64_t>>
+wholeProduct(const GpuMatrix& m, const std::vector<GpuToken>& input, int threadBlocks, int crews) {
+    using Ops = HostOps<transposed, count>;
+    const int64_t tiles = GpuLayout::tiles(m.rows);
+    const auto chunks = chunksOf(m, input, Ops::padded);
+    const GpuSchedule schedule = gpuSchedule(m.layout, tiles, threadBlocks, crews);
+    std::vector out(size_t(Ops::padded), std::vector<int64_t>(size_t(tiles * gpuTileRows), 0));
+    std::vector<uint32_t> touched(size_t(tiles), 0);
+    int most = 0; // as slotBytes of the library has it
+    for (int32_t i = 0; i < m.layout.segments; ++i) {
+        const PanelKind kind = m.layout.segment[size_t(i)].kind;
+        most = std::max(most, int(gpuStepBytes(panelBits(kind))) / Ops::pieces(kind));
+    }
+    const int slot = 4 * crew::codesAt(Ops::padded) + most;
+    for (int b = 0; b < schedule.threadBlocks; ++b) {
+        const auto cut = [&](int c) { return schedule.cuts[size_t(b * crews + c)]; };
+        if (cut(0) == cut(crews)) qFatal("a thread block without work");
+        for (auto tile = cut(0) / uint32_t(m.layout.steps);
+             tile <= (cut(crews) - 1) / uint32_t(m.layout.steps); ++tile) {
+            if (uint32_t(b) != schedule.share[tile].first + touched[tile]) qFatal("wrong share");
+            ++touched[tile];
+        }
+        for (int c = 0; c < crews; ++c) {
+            Ops ops(slot * crew::stages);
+            crew::Crew<Ops> way(ops,
+                                {m.layout, m.codes.data(),
+                                 reinterpret_cast<const uint32_t*>(m.tables.data()), chunks.data()},
+                                cut(c), cut(c + 1), 0, uint32_t(slot));
+            way.fillSlots();
+            while (!way.at.done()) {
+                const uint32_t tile = way.at.tile;
+                way.run();
+                if (!way.at.done() && way.at.tile == tile) continue;
+                ops.forEach([&](uint32_t token, uint32_t row, int64_t value) {
+                    out[token][tile * gpuTileRows + row] += value;
+                });
+                ops.clear();
+            }
+        }
+    }
+    for (size_t tile = 0; tile < size_t(tiles); ++tile)
+        if (touched[tile] != schedule.share[tile].count) qFatal("wrong number of shares");
+    return out;
+}
+
 /// Everything a matrix goes through, for some tokens; every comparison is exact.
 void checkAll(const Source& source, const std::vector<std::vector<float>>& x, int64_t parts) {
     const GpuMatrix m = source.build();
@@ -217,6 +354,17 @@ void checkAll(const Source& source, const std::vector<std::vector<float>>& x, in
     if (x.size() > 4 && x.size() <= 8) compare(transposed<2>(m, tokens, parts), "transposed 8");
     if (x.size() > 8 && x.size() <= 12) compare(transposed<3>(m, tokens, parts), "transposed 12");
     if (x.size() > 12) compare(transposed<4>(m, tokens, parts), "transposed 16");
+    const int blocks = int(1 + parts % 7), crews = 1 << parts % 4;
+    if (x.size() <= 1)
+        compare(wholeProduct<false, 1>(m, tokens, blocks, crews), "product with 1 token");
+    if (x.size() == 2)
+        compare(wholeProduct<false, 2>(m, tokens, blocks, crews), "product with 2 tokens");
+    if (x.size() > 2 && x.size() <= 4)
+        compare(wholeProduct<true, 1>(m, tokens, blocks, crews), "product with 4 tokens");
+    if (x.size() > 4 && x.size() <= 8)
+        compare(wholeProduct<true, 2>(m, tokens, blocks, crews), "product with 8 tokens");
+    if (x.size() > 12)
+        compare(wholeProduct<true, 4>(m, tokens, blocks, crews), "product with 16 tokens");
 }
 
 std::vector<std::vector<float>> tokensFor(const Source& s, size_t count, Random& random) {
@@ -385,6 +533,21 @@ private slots:
             if (round % 2) s.addOutliers(200, random);
             checkAll(s, tokensFor(s, 1 + size_t(round) % 3, random), 1 + int64_t(random() % 40));
         }
+    }
+
+    /// Crews that stay in one segment for long, and such as change within a few steps.
+    void crews() {
+        Random random(14);
+        const Source s(520,
+                       {{PanelKind::Plain8, 200},
+                        {PanelKind::Plain5, 70},
+                        {PanelKind::Table4, 900},
+                        {PanelKind::Table3, 64},
+                        {PanelKind::Table2, 1100}},
+                       random);
+        for (const size_t count : {1u, 2u, 3u, 16u})
+            for (const int64_t parts : {7, 8, 17})
+                checkAll(s, tokensFor(s, count, random), parts);
     }
 
     /// The largest sums there can be.
