@@ -28,6 +28,8 @@ GpuOrder orderGpuColumns(std::span<const GpuColumn> columns) {
         byKind[size_t(splits ? c.kind : PanelKind::Plain8)].push_back(
             {int32_t(i), int16_t(shift), !splits});
     }
+    // A layer of raw columns alone has a step of nothing: there is always one.
+    if (columns.empty()) byKind[size_t(PanelKind::Table2)].push_back({-1, 0, false});
     for (size_t kind = byKind.size(); kind-- > 0;) {
         std::vector<Placed>& placed = byKind[kind];
         if (placed.empty()) continue;
