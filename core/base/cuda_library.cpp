@@ -74,7 +74,9 @@ void CudaLibrary::check(int code) const {
     if (code == BITLOOM_CUDA_OUT_OF_MEMORY)
         throw Error(ErrorCode::NoSpace, message,
                     "Close other programs that use the GPU, or compute with --device cpu.");
-    throw Error(message, "Compute with --device cpu.");
+    const bool unusable = code == BITLOOM_CUDA_NO_DRIVER || code == BITLOOM_CUDA_NO_DEVICE;
+    throw Error(unusable ? ErrorCode::NoDevice : ErrorCode::Failed, message,
+                "Compute with --device cpu.");
 }
 
 CudaDevice::CudaDevice(std::shared_ptr<const CudaLibrary> library, int index)

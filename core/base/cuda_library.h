@@ -22,8 +22,8 @@ public:
 
     const BitloomCudaApi& api() const { return *m_api; }
     int devices() const { return m_devices; }
-    /// Throws Error(Failed, or NoSpace for memory) with the library's message for a code that is
-    /// not BITLOOM_CUDA_OK.
+    /// Throws Error (NoDevice, NoSpace or Failed) with the library's message for a code that is not
+    /// BITLOOM_CUDA_OK.
     void check(int code) const;
 
 private:

@@ -6,6 +6,7 @@
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/fixed_point.h"
 #include "kernels/cuda/product.h"
+#include "kernels/cuda/rounding.h"
 
 #include <cuda_fp16.h>
 
@@ -38,42 +39,17 @@ __global__ void __launch_bounds__(prepareThreads)
     const int warp = int(threadIdx.x / 32), warps = int(blockDim.x / 32);
     const bool exists = token < tokens;
     const float* own = x + int64_t(exists ? token : 0) * xStride;
-    const int chunkWords = decode::chunkWords(padded);
     if (threadIdx.x == 0) largestScale = 0, largestInput = 0, total = 0;
     __syncthreads();
 
     for (int block = warp; block < m.blocks; block += warps) {
-        const uint32_t step = m.blockFirstStep[block];
-        const int columns = int(m.blockFirstStep[block + 1] - step) * kernels::gpuStep;
-        const int64_t first = int64_t(step) * kernels::gpuStep + 4 * lane;
-        const bool mine = 4 * lane < columns;
+        const BlockOfLane mine(m, block, lane);
         float stored[4] = {0, 0, 0, 0};
-        if (mine && exists)
-            for (int i = 0; i < 4; ++i) {
-                const int32_t column = m.column[first + i];
-                if (column >= 0) stored[i] = fixed::multiply(m.scale[first + i], own[column]);
-            }
-        uint32_t largest = 0;
-        for (const float value : stored)
-            largest = max(largest, fixed::magnitude(value));
-        largest = __reduce_max_sync(everyLane, largest);
-        const fixed::BlockScale scale = fixed::blockScale(largest);
-        uint32_t high = 0, low = 0;
-        int32_t start = 0;
-        if (mine) {
-            for (int i = 0; i < 4; ++i) {
-                const int32_t q = fixed::roundActivation(stored[i], scale.inverse);
-                const int32_t upper = fixed::highByte(q);
-                high |= uint32_t(upper & 255) << (8 * i);
-                low |= uint32_t((q - 256 * upper) & 255) << (8 * i);
-                start += m.offset[first + i] * q;
-            }
-            uint32_t* to =
-                chunks + int64_t(step + uint32_t(lane) / 16) * chunkWords + token * 32 + lane % 16;
-            to[0] = high;
-            to[16] = low;
-        }
-        start = __reduce_add_sync(everyLane, start);
+        if (exists) mine.load(own, stored);
+        const fixed::BlockScale scale =
+            fixed::blockScale(__reduce_max_sync(everyLane, BlockOfLane::largest(stored)));
+        const int32_t start =
+            __reduce_add_sync(everyLane, mine.round(stored, scale.inverse, chunks, padded, token));
         if (lane == 0) {
             blockScales[block] = scale.scale;
             starts[block] = start;
@@ -89,13 +65,7 @@ __global__ void __launch_bounds__(prepareThreads)
     }
     __syncthreads();
 
-    uint32_t most = largestScale;
-    if (m.extraLimit > 0 && exists) {
-        const float extra = fixed::multiply(fixed::multiply(m.extraLimit, fixed::powerOfTwo(-38)),
-                                            fixed::bitsToFloat(largestInput));
-        most = max(most, fixed::magnitude(extra));
-    }
-    const fixed::Unit unit = fixed::unitFor(fixed::bitsToFloat(most));
+    const fixed::Unit unit = unitOfToken(m, largestScale, exists ? largestInput : 0);
     const bool number = unit.inverse[0] != 0.f;
     int64_t sum = 0;
     for (int block = int(threadIdx.x); block < m.blocks; block += int(blockDim.x)) {
@@ -105,17 +75,11 @@ __global__ void __launch_bounds__(prepareThreads)
                 int32_t(fixed::inUnits(blockScales[block], unit.inverse[0], unit.inverse[1]));
             sum += int64_t(multiplier) * starts[block];
         }
-        for (uint32_t step = m.blockFirstStep[block]; step < m.blockFirstStep[block + 1]; ++step)
-            chunks[int64_t(step) * chunkWords + decode::multiplierWord(padded) + token] =
-                uint32_t(multiplier);
+        storeMultiplier(m, block, multiplier, chunks, padded, token);
     }
     if (exists && number)
-        for (int64_t k = threadIdx.x; k < m.layout.columns(); k += blockDim.x) {
-            const int32_t column = m.column[k];
-            if (column >= 0 && m.remainder[k] != 0.f)
-                sum += fixed::inUnits(fixed::multiply(m.remainder[k], own[column]), unit.inverse[0],
-                                      unit.inverse[1]);
-        }
+        for (int64_t k = threadIdx.x; k < m.layout.columns(); k += blockDim.x)
+            sum += remainderInUnits(m, own, k, unit);
     sum = sumOfWarp(sum);
     if (lane == 0) atomicAdd(&total, static_cast<unsigned long long>(sum));
     __syncthreads();

@@ -191,7 +191,6 @@ struct BitloomCudaMatrix {
     const T* keep(const T* values, size_t count) {
         if (count == 0) return nullptr;
         parts.push_back(Memory::of(values, count));
-        bytes += parts.back().bytes();
         return parts.back().as<T>();
     }
 };
@@ -347,7 +346,10 @@ void makeMatrix(Context& context, const BitloomCudaMatrixSpec& spec, Matrix& m) 
         m.codes = Memory(codeBytes);
         packOnDevice(m, spec);
     }
-    m.bytes += codeBytes;
+    m.bytes = codeBytes + uint64_t(m.view.layout.tableBytes) +
+              uint64_t(spec.rawColumns) * uint64_t(spec.rows) * 2 +
+              (m.view.rowScale ? uint64_t(spec.rows) * 4 : 0) +
+              (m.view.outlierBegin ? uint64_t(spec.hostOutlierBegin[m.tiles]) * 5 : 0);
     m.view.codes = m.codes.as<uint32_t>();
     for (int form = 0; form < cuda::forms; ++form)
         m.schedule[size_t(form)] = makeSchedule(context, m, form);

@@ -6,6 +6,7 @@
 #include "kernels/cuda/code_place.h"
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/fixed_point.h"
+#include "kernels/cuda/pack_lane.h"
 #include "kernels/cuda/product.h"
 
 #include <cuda_bf16.h>
@@ -19,57 +20,10 @@ using kernels::PanelKind;
 
 namespace {
 
-/// The segment that a step is in.
-__device__ int segmentOf(const GpuLayout& layout, int step) {
-    int segment = 0;
-    while (segment + 1 < layout.segments && layout.segment[segment + 1].firstStep <= step)
-        ++segment;
-    return segment;
-}
-
-/// Each thread packs what one lane reads of a block of 64 rows and a step: 8 rows, 16 columns.
 __global__ void packKernel(const __grid_constant__ GpuLayout layout, int64_t rows,
                            const uint32_t* words, const PackColumn* columns, uint32_t* codes) {
-    constexpr int blocks = kernels::gpuTileRows / kernels::gpuBlockRows;
     const int64_t index = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
-    const int64_t tile = index / (int64_t(layout.steps) * blocks * 32);
-    if (tile >= GpuLayout::tiles(rows)) return;
-    const int lane = int(index % 32), block = int(index / 32 % blocks),
-              step = int(index / (32 * blocks) % layout.steps);
-    const kernels::GpuSegment& segment = layout.segment[segmentOf(layout, step)];
-    const int bits = decode::bitsOf(segment.kind);
-    uint32_t out[32] = {};
-    for (int r = 0; r < 8; ++r) {
-        const int row = block * kernels::gpuBlockRows + 4 * (lane / 4 + 8 * (r / 4)) + r % 4;
-        const int64_t n = tile * kernels::gpuTileRows + row;
-        if (n >= rows) break;
-        for (int c = 0; c < 16; ++c) {
-            const int in = lane % 4 * 16 + c;
-            const PackColumn& column = columns[int64_t(step) * kernels::gpuStep + in];
-            if (column.word == UINT64_MAX) continue;
-            const uint64_t bit = uint64_t(n) * uint64_t(column.bits);
-            const uint32_t* from = words + column.word + bit / 32;
-            const int shift = int(bit % 32);
-            uint32_t code = from[0] >> shift;
-            if (shift + column.bits > 32) code |= from[1] << (32 - shift);
-            code &= (1u << column.bits) - 1;
-            if (column.replaced) code = column.entries[code];
-            const kernels::GpuCodePlace place = kernels::codePlaceOnGpu(segment.kind, in, row);
-            for (int p = 0; p < place.parts; ++p) {
-                const kernels::GpuCodePart& part = place.part[p];
-                // Vector of the lane, word in it.
-                const int word = part.word - block * (64 * 64 / 32) * bits;
-                out[word / 128 * 4 + word % 4] |= (code >> part.from & ((1u << part.bits) - 1))
-                                                  << part.shift;
-            }
-        }
-    }
-    uint32_t* to = codes + (tile * layout.tileBytes + segment.codes) / 4 +
-                   int64_t(step - segment.firstStep) * blocks * (64 * 64 / 32) * bits +
-                   block * (64 * 64 / 32) * bits + lane * 4;
-    for (int v = 0; v < bits; ++v)
-        *reinterpret_cast<uint4*>(to + v * 128) =
-            make_uint4(out[4 * v], out[4 * v + 1], out[4 * v + 2], out[4 * v + 3]);
+    if (index < packThreads(layout, rows)) packLane(layout, rows, words, columns, index, codes);
 }
 
 /// Value that codes and tables give, without the column's offset.
@@ -151,7 +105,7 @@ __global__ void outliersKernel(const __grid_constant__ MatrixView m, int64_t fir
 
 cudaError_t launchPack(const GpuLayout& layout, int64_t rows, const uint32_t* words,
                        const PackColumn* columns, uint32_t* codes, cudaStream_t stream) {
-    const int64_t threads = GpuLayout::tiles(rows) * layout.steps * 4 * 32;
+    const int64_t threads = packThreads(layout, rows);
     packKernel<<<unsigned((threads + 127) / 128), 128, 0, stream>>>(layout, rows, words, columns,
                                                                     codes);
     return cudaGetLastError();

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "kernels/cuda/matrix_view.h"
 #include "kernels/gpu_columns.h"
 
 #include <cuda_runtime_api.h>
@@ -11,35 +12,7 @@
 /// What the library's kernels are launched with. All pointers are device memory.
 namespace bitloom::cuda {
 
-using kernels::GpuLayout;
-
-/// One token, rounded: see kernels::GpuToken.
-struct TokenScale {
-    float unit, inverse[2];
-    int32_t padding;
-    int64_t start;
-};
-
 using TileShare = kernels::GpuTileShare;
-
-struct MatrixView {
-    GpuLayout layout;
-    int64_t rows, cols;
-    const uint32_t *codes, *tables;
-    const int32_t* column;
-    const float *scale, *remainder;
-    const int16_t* offset;
-    const uint32_t* blockFirstStep; ///< [blocks + 1]
-    int32_t blocks;
-    float extraLimit;
-    const uint32_t* outlierBegin; ///< [tiles + 1] or null
-    const uint32_t* outlier;      ///< column in the lower, fp16 value in the upper 16 bits
-    const uint8_t* outlierRow;
-    const int32_t* rawColumn;
-    const uint16_t* raw;
-    int32_t rawColumns, rawBfloat16;
-    const float* rowScale; ///< or null
-};
 
 struct ProductView {
     MatrixView matrix;
@@ -78,11 +51,6 @@ cudaError_t launchProduct(int form, const ProductView& view, int threadBlocks, i
 cudaError_t launchPrepare(const MatrixView& matrix, const float* x, int64_t xStride, int tokens,
                           int padded, uint32_t* chunks, TokenScale* token, cudaStream_t stream);
 
-struct PackColumn {
-    uint64_t word;
-    int32_t bits, replaced;
-    uint8_t entries[32];
-};
 cudaError_t launchPack(const GpuLayout& layout, int64_t rows, const uint32_t* words,
                        const PackColumn* columns, uint32_t* codes, cudaStream_t stream);
 

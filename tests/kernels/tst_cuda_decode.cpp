@@ -3,7 +3,10 @@
 #include "kernels/cuda/crew.h"
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/fixed_point.h"
+#include "kernels/cuda/pack_lane.h"
+#include "kernels/cuda/rounding.h"
 #include "kernels/cuda/warp_host.h"
+#include "kernels/pack.h"
 #include "tests/kernels/gpu_testing.h"
 
 #include <QtTest>
@@ -720,6 +723,131 @@ private slots:
                 if (e >= -118) QVERIFY(multiplier >= 1 << (gpuMultiplierBits - 1));
                 QCOMPARE(multiplier, std::llrint(double(largest) / double(unit.unit)));
             }
+    }
+
+    /// The kernel that rounds a token, lane after lane, against roundGpuInput.
+    void preparing() {
+        Random random(15);
+        for (int round = 0; round < 20; ++round) {
+            Source s(100,
+                     {{PanelKind::Plain8, 40 + int64_t(random() % 200)},
+                      {PanelKind::Table4, 1 + int64_t(random() % 300)},
+                      {PanelKind::Table2, 1 + int64_t(random() % 300)}},
+                     random);
+            if (round % 2) s.addOutliers(100, random);
+            const GpuMatrix m = s.build();
+            std::vector<float> x = gpu::activations(s.cols, random);
+            if (round == 7) x[3] = std::numeric_limits<float>::infinity();
+            GpuToken wanted;
+            roundGpuInput(m, x, wanted);
+
+            std::vector<uint32_t> blocks;
+            for (int32_t i = 0; i < m.layout.segments; ++i)
+                for (int32_t step = 0; step < m.layout.segment[size_t(i)].steps; step += 2)
+                    blocks.push_back(uint32_t(m.layout.segment[size_t(i)].firstStep + step));
+            const int count = int(blocks.size());
+            blocks.push_back(uint32_t(m.layout.steps));
+            bitloom::cuda::MatrixView view{};
+            view.layout = m.layout;
+            view.column = m.column.data();
+            view.scale = m.scale.data();
+            view.remainder = m.remainder.data();
+            view.offset = m.offset.data();
+            view.blockFirstStep = blocks.data();
+            view.blocks = count;
+            view.extraLimit = m.extraLimit;
+            const int padded = round % 3 ? 4 : 1, token = padded - 1;
+            std::vector<uint32_t> chunks(size_t(m.layout.steps * chunkWords(padded)), 0xAAAAAAAAu);
+            std::vector<float> scale;
+            std::vector<int32_t> start;
+            uint32_t largestScale = 0, largestInput = 0;
+            for (int block = 0; block < count; ++block) {
+                float stored[32][4] = {};
+                uint32_t largest = 0;
+                for (int lane = 0; lane < 32; ++lane) {
+                    bitloom::cuda::BlockOfLane(view, block, lane).load(x.data(), stored[lane]);
+                    largest = std::max(largest, bitloom::cuda::BlockOfLane::largest(stored[lane]));
+                }
+                const fixed::BlockScale of = fixed::blockScale(largest);
+                int32_t sum = 0;
+                for (int lane = 0; lane < 32; ++lane)
+                    sum += bitloom::cuda::BlockOfLane(view, block, lane)
+                               .round(stored[lane], of.inverse, chunks.data(), padded, token);
+                scale.push_back(of.scale);
+                start.push_back(sum);
+                largestScale = std::max(largestScale, fixed::magnitude(of.scale));
+            }
+            for (const float value : x)
+                largestInput = std::max(largestInput, fixed::magnitude(value));
+            const fixed::Unit unit = bitloom::cuda::unitOfToken(view, largestScale, largestInput);
+            QVERIFY(std::isnan(wanted.unit) ? std::isnan(unit.unit) : unit.unit == wanted.unit);
+            int64_t all = 0;
+            for (int block = 0; block < count; ++block) {
+                const int32_t multiplier =
+                    unit.inverse[0] == 0
+                        ? 0
+                        : int32_t(fixed::inUnits(scale[size_t(block)], unit.inverse[0],
+                                                 unit.inverse[1]));
+                all += int64_t(multiplier) * start[size_t(block)];
+                bitloom::cuda::storeMultiplier(view, block, multiplier, chunks.data(), padded,
+                                               token);
+            }
+            for (int64_t k = 0; unit.inverse[0] != 0 && k < m.layout.columns(); ++k)
+                all += bitloom::cuda::remainderInUnits(view, x.data(), k, unit);
+            QCOMPARE(all, wanted.start);
+            for (size_t k = 0; k < m.column.size(); ++k) {
+                const auto* bytes = reinterpret_cast<const int8_t*>(
+                    chunks.data() + k / gpuStep * size_t(chunkWords(padded)));
+                QCOMPARE(int(bytes[size_t(token) * 128 + k % gpuStep]), int(wanted.high[k]));
+                QCOMPARE(int(bytes[size_t(token) * 128 + 64 + k % gpuStep]), int(wanted.low[k]));
+            }
+            for (size_t step = 0; step < size_t(m.layout.steps); ++step)
+                QCOMPARE(int32_t(chunks[step * size_t(chunkWords(padded)) +
+                                        size_t(multiplierWord(padded) + token)]),
+                         wanted.multiplier[step]);
+        }
+    }
+
+    /// The kernel that packs, thread after thread, against packGpuSegment.
+    void packingOnTheDevice() {
+        Random random(16);
+        for (const int64_t rows : {1, 64, 300, 600}) {
+            Source s(rows,
+                     {{PanelKind::Plain8, 3},
+                      {PanelKind::Plain6, 70},
+                      {PanelKind::Plain5, 5},
+                      {PanelKind::Table4, 80},
+                      {PanelKind::Table3, 65},
+                      {PanelKind::Table2, 130}},
+                     random);
+            for (size_t i = 0; i < 16; ++i) // stored as its entries
+                s.columns[80].entries[i] = uint8_t(i < 7 ? 0 : i < 8 ? 128 : 128 + i);
+            const GpuOrder order = orderGpuColumns(s.columns);
+            const GpuMatrix m = s.build();
+            std::vector<uint32_t> words;
+            std::vector<bitloom::cuda::PackColumn> columns;
+            for (size_t at = 0; at < order.place.size(); ++at) {
+                bitloom::cuda::PackColumn c{UINT64_MAX, 0, 0, {}};
+                if (order.place[at] >= 0) {
+                    const auto index = size_t(order.place[at]);
+                    c.bits = panelBits(s.columns[index].kind);
+                    c.word = words.size();
+                    c.replaced = order.replace[at];
+                    std::copy(s.columns[index].entries.begin(), s.columns[index].entries.end(),
+                              c.entries);
+                    words.resize(words.size() + size_t(packedWords(rows, c.bits)));
+                    packCodes(s.codes[index], c.bits,
+                              std::span(words).last(size_t(packedWords(rows, c.bits))));
+                }
+                columns.push_back(c);
+            }
+            std::vector<uint32_t> codes(m.codes.size(), 0xAAAAAAAAu);
+            const int64_t threads = bitloom::cuda::packThreads(m.layout, rows);
+            for (int64_t i = 0; i < threads; ++i)
+                bitloom::cuda::packLane(m.layout, rows, words.data(), columns.data(), i,
+                                        codes.data());
+            QVERIFY(codes == m.codes);
+        }
     }
 
     void whatIsNoNumber() {
