@@ -534,6 +534,14 @@
         <translation>Neu antworten</translation>
     </message>
     <message>
+        <source>Answered by weights made as an export of this plan makes them.</source>
+        <translation>Geantwortet haben Gewichte, wie ein Export dieses Plans sie macht.</translation>
+    </message>
+    <message>
+        <source>Answered by weights that were rounded at once, without making up for the errors. An export of this plan answers better.</source>
+        <translation>Geantwortet haben Gewichte, die gleich gerundet wurden, ohne die Fehler auszugleichen. Ein Export dieses Plans antwortet besser.</translation>
+    </message>
+    <message>
         <source>Cancel</source>
         <translation>Abbrechen</translation>
     </message>
@@ -552,14 +560,6 @@
     <message>
         <source>Copy answer</source>
         <translation>Antwort kopieren</translation>
-    </message>
-    <message>
-        <source>Full method</source>
-        <translation>Ganzes Verfahren</translation>
-    </message>
-    <message>
-        <source>Full method: waits for the job that runs</source>
-        <translation>Ganzes Verfahren: wartet auf den laufenden Auftrag</translation>
     </message>
     <message>
         <source>Left</source>
@@ -586,6 +586,10 @@
         <translation>Rechte Antwort</translation>
     </message>
     <message>
+        <source>Rounded without compensation: an export answers better.</source>
+        <translation>Ohne Ausgleich gerundet: ein Export antwortet besser.</translation>
+    </message>
+    <message>
         <source>The answer of %1 appears here.</source>
         <translation>Hier erscheint die Antwort von %1.</translation>
     </message>
@@ -594,12 +598,24 @@
         <translation>Die Antwort dieses Plans erscheint hier.</translation>
     </message>
     <message>
+        <source>The full method is ready: answers as of the export.</source>
+        <translation>Das ganze Verfahren ist bereit: Antworten wie vom Export.</translation>
+    </message>
+    <message>
+        <source>The full method waits for the job that runs</source>
+        <translation>Das ganze Verfahren wartet auf den laufenden Auftrag</translation>
+    </message>
+    <message>
         <source>The plan has changed since this answer.</source>
         <translation>Der Plan hat sich seit dieser Antwort geändert.</translation>
     </message>
     <message>
         <source>This plan</source>
         <translation>Dieser Plan</translation>
+    </message>
+    <message>
+        <source>Use the full method</source>
+        <translation>Ganzes Verfahren nehmen</translation>
     </message>
     <message>
         <source>Waits for: %1</source>
@@ -622,16 +638,16 @@
         <translation>nach %1 abgeschnitten</translation>
     </message>
     <message>
+        <source>full method</source>
+        <translation>ganzes Verfahren</translation>
+    </message>
+    <message>
         <source>memory</source>
         <translation>Speicher</translation>
     </message>
     <message>
-        <source>quick: no compensation. An export is a little better.</source>
-        <translation>schnell: ohne Ausgleich. Ein Export ist etwas besser.</translation>
-    </message>
-    <message>
-        <source>quick: no compensation. The full method is ready.</source>
-        <translation>schnell: ohne Ausgleich. Das ganze Verfahren ist bereit.</translation>
+        <source>quick preview</source>
+        <translation>schnelle Vorschau</translation>
     </message>
     <message>
         <source>read from disk for every token</source>
@@ -858,6 +874,10 @@
     <message>
         <source>There is no plan yet: analyze the model, or choose another side.</source>
         <translation>Es gibt noch keinen Plan: Analysieren Sie das Modell, oder wählen Sie eine andere Seite.</translation>
+    </message>
+    <message>
+        <source>answering</source>
+        <translation>antwortet</translation>
     </message>
     <message>
         <source>ready for chat</source>
@@ -1126,12 +1146,20 @@
 <context>
     <name>EngineBanner</name>
     <message>
+        <source>A restart ends what runs there; finished parts are kept.</source>
+        <translation>Ein Neustart beendet, was dort läuft; fertige Teile bleiben.</translation>
+    </message>
+    <message>
         <source>Details</source>
         <translation>Einzelheiten</translation>
     </message>
     <message>
         <source>Engine</source>
         <translation>Engine</translation>
+    </message>
+    <message>
+        <source>It is asked every %1 s.</source>
+        <translation>Sie wird alle %1 s gefragt.</translation>
     </message>
     <message>
         <source>It was started with: %1</source>
@@ -1142,8 +1170,20 @@
         <translation>Letzte Ausgaben der Engine</translation>
     </message>
     <message>
+        <source>No answer from the engine for %1 s.</source>
+        <translation>Seit %1 s keine Antwort von der Engine.</translation>
+    </message>
+    <message>
         <source>Plans and finished work are kept.</source>
         <translation>Pläne und fertige Arbeit bleiben erhalten.</translation>
+    </message>
+    <message>
+        <source>Restart</source>
+        <translation>Neu starten</translation>
+    </message>
+    <message>
+        <source>Restart the engine</source>
+        <translation>Die Engine neu starten</translation>
     </message>
     <message>
         <source>Start again</source>
@@ -1152,6 +1192,10 @@
     <message>
         <source>Start the engine again</source>
         <translation>Engine neu starten</translation>
+    </message>
+    <message>
+        <source>The connection may be interrupted; it is tried every %1 s.</source>
+        <translation>Die Verbindung ist vielleicht unterbrochen; sie wird alle %1 s versucht.</translation>
     </message>
     <message>
         <source>The engine is not running</source>
@@ -1400,6 +1444,10 @@
     <message>
         <source>&amp;Verify after writing</source>
         <translation>Nach dem Schreiben &amp;prüfen</translation>
+    </message>
+    <message>
+        <source>&apos;%1&apos; is not there yet and will be made.</source>
+        <translation>„%1“ gibt es noch nicht und wird angelegt.</translation>
     </message>
     <message>
         <source>, and about %1 unpacked</source>
@@ -3958,6 +4006,10 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Speicher&amp;grenze</translation>
     </message>
     <message>
+        <source>&amp;Program</source>
+        <translation>&amp;Programm</translation>
+    </message>
+    <message>
         <source>&amp;Reduce motion</source>
         <translation>Weniger &amp;Bewegung</translation>
     </message>
@@ -3972,6 +4024,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>&amp;Threads</source>
         <translation>&amp;Threads</translation>
+    </message>
+    <message>
+        <source>&apos;%1&apos; is no program that can be started. The engine stays as it is.</source>
+        <translation>„%1“ ist kein Programm, das sich starten lässt. Die Engine bleibt, wie sie ist.</translation>
     </message>
     <message>
         <source>A change restarts the engine once no job runs. A command says device, threads and memory itself: --threads 8 behind it.</source>
@@ -4018,6 +4074,10 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Ordner des Zwischenspeichers wählen</translation>
     </message>
     <message>
+        <source>Choose the program of the engine</source>
+        <translation>Das Programm der Engine wählen</translation>
+    </message>
+    <message>
         <source>Choose…</source>
         <translation>Wählen…</translation>
     </message>
@@ -4058,8 +4118,8 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Speichergrenze</translation>
     </message>
     <message>
-        <source>Models, texts and exports are then those of the machine that the command reaches. It must end in what runs 'bitloom serve' there, and pass standard input and output through.</source>
-        <translation>Modelle, Texte und Exporte sind dann die des Rechners, den der Befehl erreicht. Er muss dort 'bitloom serve' ausführen und Standardeingabe und -ausgabe durchreichen.</translation>
+        <source>Models, texts and exports are then those of the machine that the command reaches. It must end in what runs 'bitloom serve' there, and pass standard input and output through. While it is quiet it is asked for a sign of life every 5 s; 10 s without an answer are reported.</source>
+        <translation>Modelle, Texte und Exporte sind dann die des Rechners, den der Befehl erreicht. Er muss dort 'bitloom serve' ausführen und Standardeingabe und -ausgabe durchreichen. Solange sie still ist, wird sie alle 5 s nach einem Lebenszeichen gefragt; 10 s ohne Antwort werden gemeldet.</translation>
     </message>
     <message>
         <source>Pages of the preferences</source>
@@ -4070,12 +4130,20 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Einstellungen</translation>
     </message>
     <message>
+        <source>Program of the engine</source>
+        <translation>Programm der Engine</translation>
+    </message>
+    <message>
         <source>Reduce motion</source>
         <translation>Weniger Bewegung</translation>
     </message>
     <message>
         <source>Save the session every</source>
         <translation>Sitzung sichern alle</translation>
+    </message>
+    <message>
+        <source>The program bitloom that computes. Empty: the one beside this application, else the one that PATH finds.</source>
+        <translation>Das Programm bitloom, das rechnet. Leer: das neben dieser Anwendung, sonst das, das PATH findet.</translation>
     </message>
     <message>
         <source>Theme</source>
@@ -4623,6 +4691,14 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>Fortschritt des laufenden Auftrags</translation>
     </message>
     <message>
+        <source>Restart engine</source>
+        <translation>Engine neu starten</translation>
+    </message>
+    <message>
+        <source>Restart the engine now</source>
+        <translation>Die Engine jetzt neu starten</translation>
+    </message>
+    <message>
         <source>Saved %1</source>
         <translation>Gesichert %1</translation>
     </message>
@@ -4645,6 +4721,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>engine stopped</source>
         <translation>Rechenkern angehalten</translation>
+    </message>
+    <message>
+        <source>no answer for %1 s</source>
+        <translation>seit %1 s keine Antwort</translation>
     </message>
 </context>
 <context>
@@ -5107,6 +5187,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>Delete preset %1</source>
         <translation>Vorgabe %1 löschen</translation>
+    </message>
+    <message>
+        <source>Opening stopped. %1 stays open.</source>
+        <translation>Öffnen abgebrochen. %1 bleibt offen.</translation>
     </message>
     <message>
         <source>Pin %1</source>

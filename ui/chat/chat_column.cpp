@@ -5,6 +5,8 @@
 #include "ui/chat/token_view.h"
 #include "ui/dialogs/place_dialog.h"
 #include "ui/models/texts.h"
+#include "ui/plots/elided_label.h"
+#include "ui/plots/plot_theme.h"
 #include "ui/state/jobs.h"
 #include "ui/state/settings.h"
 #include "ui/theme/icons.h"
@@ -13,6 +15,7 @@
 #include <QClipboard>
 #include <QComboBox>
 #include <QDragEnterEvent>
+#include <QEvent>
 #include <QFileInfo>
 #include <QGuiApplication>
 #include <QHBoxLayout>
@@ -34,7 +37,8 @@ constexpr int foldersKept = 8;
 const QString foldersKey = QStringLiteral("chat/folders");
 const QString chooseKey = QStringLiteral("choose");
 
-QString group(const QString& number, const QString& words, bool rich) {
+QString group(const QString& figure, const QString& words, bool rich) {
+    const QString number = isolated(figure);
     QString tail = words;
     tail.replace(QLatin1Char(' '), nbsp);
     return rich ? QStringLiteral("<b>") % number % QStringLiteral("</b>") % nbsp % tail
@@ -42,6 +46,46 @@ QString group(const QString& number, const QString& words, bool rich) {
 }
 
 } // namespace
+
+/// A word in a frame: how much of the method is in the answer.
+class QualityBadge : public QLabel {
+public:
+    QualityBadge() {
+        setContentsMargins(8, 2, 8, 2);
+        setFont(captionFont());
+        hide();
+    }
+    void say(const QString& word, bool full) {
+        if (word == text()) return;
+        m_full = full;
+        setText(word);
+        setAccessibleName(word);
+        update();
+    }
+
+protected:
+    void paintEvent(QPaintEvent* event) override {
+        QPainter painter(this);
+        painter.setRenderHint(QPainter::Antialiasing);
+        const PlotTheme theme = PlotTheme::of(palette());
+        const QColor colour = m_full ? theme.accent : theme.warning;
+        QColor fill = colour;
+        fill.setAlphaF(0.10f);
+        painter.setPen(QPen(colour, 1));
+        painter.setBrush(fill);
+        painter.drawRoundedRect(QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4);
+        painter.end();
+        QLabel::paintEvent(event);
+    }
+    void changeEvent(QEvent* event) override {
+        QLabel::changeEvent(event);
+        // A caption stays one when the size of all fonts changes.
+        if (event->type() == QEvent::StyleChange && font() != captionFont()) setFont(captionFont());
+    }
+
+private:
+    bool m_full = false;
+};
 
 QString droppedModel(const QMimeData* data) {
     for (const QUrl& url : data->urls()) {
@@ -90,7 +134,8 @@ ChatColumn::ChatColumn(ChatSession& session, SubjectModels& models, int side, QW
     m_source->setAccessibleName(tr("%1 model").arg(which));
     m_source->setSizeAdjustPolicy(QComboBox::AdjustToContents);
     m_source->setMinimumContentsLength(10);
-    m_detail = new QLabel;
+    m_detail = new ElidedLabel;
+    m_detail->setObjectName(QStringLiteral("chatDetail-") % id);
     m_detail->setTextFormat(Qt::PlainText);
     m_detail->setForegroundRole(QPalette::PlaceholderText);
     m_detail->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
@@ -106,7 +151,10 @@ ChatColumn::ChatColumn(ChatSession& session, SubjectModels& models, int side, QW
     };
     m_copy = tool("copy", tr("Copy answer"), QStringLiteral("copyAnswer-"));
     m_again = tool("resume", tr("Answer again"), QStringLiteral("answerAgain-"));
+    m_quality = new QualityBadge;
+    m_quality->setObjectName(QStringLiteral("chatQuality-") % id);
     row->addWidget(m_source);
+    row->addWidget(m_quality);
     row->addWidget(m_detail, 1);
     row->addWidget(m_copy);
     row->addWidget(m_again);
@@ -221,39 +269,52 @@ QStringList ChatColumn::figureParts(bool rich) const {
     else if (!stream.empty())
         parts << group(locale.toString(stream.size()), tr("tokens"), rich);
     if (!f.resident) parts << tr("read from disk for every token");
-    switch (stream.end()) {
-    case TokenStream::End::ContextFull:
-        parts << tr("context is full");
-        break;
-    case TokenStream::End::MaxTokens:
-        parts << tr("cut at %1").arg(tokensText(stream.size()));
-        break;
-    case TokenStream::End::Cancelled:
-        parts << tr("stopped");
-        break;
-    default:
-        break;
-    }
     // Lines break between figures, not within.
     for (QString& part : parts)
         if (!part.startsWith(QLatin1Char('<'))) part.replace(QLatin1Char(' '), nbsp);
     return parts;
 }
 
+/// Why the answer ends where it does; empty where the model said so itself.
+QString ChatColumn::endText() const {
+    const TokenStream& stream = m_session.stream(m_side);
+    switch (stream.end()) {
+    case TokenStream::End::ContextFull:
+        return tr("context is full");
+    case TokenStream::End::MaxTokens:
+        return tr("cut at %1").arg(tokensText(stream.size()));
+    case TokenStream::End::Cancelled:
+        return tr("stopped");
+    default:
+        return {};
+    }
+}
+
 QString ChatColumn::figuresText() const {
-    return figureParts(false).join(QStringLiteral(", "));
+    QStringList parts = figureParts(false);
+    if (const QString end = endText(); !end.isEmpty()) parts << end;
+    return parts.join(QStringLiteral(", "));
 }
 
 void ChatColumn::refreshMethod() {
     const Job* preparing = m_session.preparing(m_side);
     const ChatTurn* turn = m_session.turn();
-    const bool answeredQuick =
-        turn && turn->models[size_t(m_side)].method == SubjectModels::Method::Quick;
+    using Method = SubjectModels::Method;
+    const bool shown = turn && !turn->models[size_t(m_side)].model.isEmpty();
+    const Method method = shown ? turn->models[size_t(m_side)].method : Method::Stored;
+    const bool answeredQuick = method == Method::Quick;
+    m_quality->setVisible(method != Method::Stored);
+    m_quality->say(answeredQuick ? tr("quick preview") : tr("full method"), !answeredQuick);
+    m_quality->setToolTip(
+        answeredQuick
+            ? tr("Answered by weights that were rounded at once, without making up for the errors. "
+                 "An export of this plan answers better.")
+            : tr("Answered by weights made as an export of this plan makes them."));
     QString text, button;
     bool enabled = true;
     if (preparing) {
         text = preparing->state == Job::State::Queued
-                   ? tr("Full method: waits for the job that runs")
+                   ? tr("The full method waits for the job that runs")
                    : tr("Preparing the full method, %1 %").arg(qRound(preparing->fraction * 100));
         if (preparing->etaSeconds > 0)
             text += tr(", %1 left").arg(durationText(preparing->etaSeconds));
@@ -263,12 +324,12 @@ void ChatColumn::refreshMethod() {
         button = tr("Answer again");
         enabled = !m_session.busy();
     } else if (answeredQuick && m_session.fullReady(m_side)) {
-        text = tr("quick: no compensation. The full method is ready.");
+        text = tr("The full method is ready: answers as of the export.");
         button = tr("Answer again");
         enabled = !m_session.busy();
     } else if (answeredQuick) {
-        text = tr("quick: no compensation. An export is a little better.");
-        button = tr("Full method");
+        text = tr("Rounded without compensation: an export answers better.");
+        button = tr("Use the full method");
         enabled = !m_session.busy();
     }
     m_methodRow->setVisible(!text.isEmpty());
@@ -326,8 +387,8 @@ void ChatColumn::refresh() {
         if (info.contains(QLatin1String("problem")))
             detail = info[QLatin1String("problem")].toString();
     }
-    m_detail->setText(detail);
-    m_detail->setToolTip(detail);
+    if (const QString end = endText(); !end.isEmpty()) detail += QStringLiteral(", ") % end;
+    static_cast<ElidedLabel*>(m_detail)->setFullText(detail);
     const TokenStream& stream = m_session.stream(m_side);
     const QStringList parts = figureParts(true);
     m_figures->setText(parts.isEmpty() ? QString(nbsp)

@@ -14,6 +14,7 @@ class QToolButton;
 
 namespace bitloom::ui {
 
+class QualityBadge;
 class TokenView;
 
 /// One side of the chat: who answers, how fast, and the answer.
@@ -46,6 +47,7 @@ private:
     void chooseSource(int index);
     void refreshMethod();
     void refreshPlaceholder();
+    QString endText() const;
     QStringList figureParts(bool rich) const;
 
     ChatSession& m_session;
@@ -53,6 +55,7 @@ private:
     int m_side;
     QComboBox* m_source = nullptr;
     QLabel *m_detail = nullptr, *m_figures = nullptr, *m_method = nullptr;
+    QualityBadge* m_quality = nullptr;
     QToolButton *m_copy = nullptr, *m_again = nullptr;
     QPushButton* m_prepare = nullptr;
     QWidget *m_methodRow = nullptr, *m_head = nullptr;

@@ -296,6 +296,7 @@ void ChatSession::tokenArrived(int call, const EngineToken& token) {
     if (side < 0 || side >= answering()) return;
     const double seconds = m_clock.isValid() ? double(m_clock.nsecsElapsed()) * 1e-9 : 0;
     TokenStream& stream = m_turns.back().streams[size_t(side)];
+    m_workbench.jobs().setStep(m_job, tr("answering")); // no longer reading the prompt
     if (stream.append(token, seconds) == 0) return;
     updateFirstDifference();
     emit streamChanged(side);

@@ -7,8 +7,10 @@
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDoubleSpinBox>
+#include <QEvent>
 #include <QFormLayout>
 #include <QLabel>
+#include <QScrollBar>
 #include <QSpinBox>
 
 namespace bitloom::ui {
@@ -121,6 +123,17 @@ SamplingPanel::SamplingPanel(ChatSession& session, QWidget* parent)
     setWidget(page);
     show(session.options());
     connect(&session, &ChatSession::optionsChanged, this, [this] { show(m_session.options()); });
+}
+
+QSize SamplingPanel::minimumSizeHint() const {
+    return {widget()->minimumSizeHint().width() + verticalScrollBar()->sizeHint().width(),
+            QScrollArea::minimumSizeHint().height()};
+}
+
+bool SamplingPanel::eventFilter(QObject* object, QEvent* event) {
+    // The content needs another width, with letters of another size.
+    if (object == widget() && event->type() == QEvent::LayoutRequest) updateGeometry();
+    return QScrollArea::eventFilter(object, event);
 }
 
 void SamplingPanel::show(const ChatOptions& options) {

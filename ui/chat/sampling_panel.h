@@ -19,6 +19,8 @@ class SamplingPanel : public QScrollArea {
     Q_OBJECT
 public:
     explicit SamplingPanel(ChatSession& session, QWidget* parent = nullptr);
+    QSize minimumSizeHint() const override; ///< nothing is cut off at the side
+    bool eventFilter(QObject* object, QEvent* event) override;
 
 private:
     void show(const ChatOptions& options);

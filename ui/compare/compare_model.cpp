@@ -29,7 +29,7 @@ QString pplText(const std::optional<double>& ppl, const std::optional<double>& e
     const int decimals = *ppl < 100 ? 2 : *ppl < 1000 ? 1 : 0;
     QString text = fixedText(*ppl, decimals);
     if (error && *error > 0) text += nbsp % QChar(0x00B1) % nbsp % fixedText(*error, decimals);
-    return text;
+    return isolated(text);
 }
 
 /// Stored bits per weight of a layer: exactly what its tensors take.
@@ -374,9 +374,9 @@ QString CompareModel::cell(const CompareRow& row, int column) const {
     case Bits:
         return row.known ? fixedText(row.bits, 2) : none;
     case Predicted:
-        return row.predictedPpl
-                   ? QChar(0x2248) % QString(nbsp) % pplText(row.predictedPpl, row.predictedError)
-                   : none;
+        return row.predictedPpl ? isolated(QChar(0x2248) % QString(nbsp) %
+                                           pplText(row.predictedPpl, row.predictedError))
+                                : none;
     case Measured:
         return pplText(row.measuredPpl, row.measuredError);
     case Kl:

@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/threads.h"
 #include "core/base/units.h"
+#include "ui/engine_client/engine_client.h"
 #include "ui/models/texts.h"
 #include "ui/state/jobs.h"
 #include "ui/state/settings.h"
@@ -16,7 +17,9 @@
 #include <QDir>
 #include <QDirIterator>
 #include <QFileDialog>
+#include <QFileInfo>
 #include <QFormLayout>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMessageBox>
@@ -133,14 +136,17 @@ QWidget* PreferencesDialog::enginePage() {
 
     auto* memory = named(new QLineEdit, "memoryLimit", tr("Memory limit"));
     memory->setPlaceholderText(tr("automatic; or such as 12 GiB"));
-    if (s.memoryLimit() > 0) memory->setText(bytesText(QLocale::c(), double(s.memoryLimit())));
+    constexpr QChar nbsp(0x00A0);
+    // Without what keeps it together in a line from right to left: it will be edited and read.
+    if (s.memoryLimit() > 0)
+        memory->setText(
+            QLocale::c().formattedDataSize(s.memoryLimit()).replace(QLatin1Char(' '), nbsp));
     connect(memory, &QLineEdit::editingFinished, this, [this, &s, memory] {
         try {
             s.setMemoryLimit(
                 memory->text().trimmed().isEmpty()
                     ? 0
-                    : parseSize(
-                          memory->text().replace(QChar(0x00A0), QLatin1Char(' ')).toStdString()));
+                    : parseSize(memory->text().replace(nbsp, QLatin1Char(' ')).toStdString()));
             setProblem({});
         } catch (const Error& error) {
             setProblem(QString::fromStdString(error.what()));
@@ -148,17 +154,56 @@ QWidget* PreferencesDialog::enginePage() {
     });
     form->addRow(tr("&Memory limit"), memory);
 
+    auto* program =
+        named(new QLineEdit(s.engineProgram()), "engineProgram", tr("Program of the engine"));
+    program->setPlaceholderText(EngineCommand::local().program);
+    program->setToolTip(tr("The program bitloom that computes. Empty: the one beside this "
+                           "application, else the one that PATH finds."));
+    auto* chooseProgram = named(new QPushButton(tr("Choose…")), "engineProgramChoose",
+                                tr("Choose the program of the engine"));
+    auto* programRow = new QHBoxLayout;
+    programRow->setSpacing(gridStep);
+    programRow->addWidget(program, 1);
+    programRow->addWidget(chooseProgram);
+    auto* programLabel = new QLabel(tr("&Program"));
+    programLabel->setBuddy(program);
+    form->addRow(programLabel, programRow);
+    const auto applyProgram = [this, &s, program] {
+        const QString path = program->text().trimmed();
+        const QFileInfo file(path);
+        // A wrong one would leave the studio without an engine.
+        if (!path.isEmpty() && (file.isDir() || !file.isExecutable())) {
+            setProblem(
+                tr("'%1' is no program that can be started. The engine stays as it is.").arg(path));
+            return;
+        }
+        setProblem({});
+        s.setEngineProgram(path.isEmpty() ? QString() : file.absoluteFilePath());
+        program->setText(s.engineProgram());
+    };
+    connect(program, &QLineEdit::editingFinished, this, applyProgram);
+    connect(chooseProgram, &QPushButton::clicked, this, [this, program, applyProgram] {
+        const QString path = QFileDialog::getOpenFileName(
+            this, tr("Program of the engine"),
+            program->text().isEmpty() ? program->placeholderText() : program->text());
+        if (path.isEmpty()) return;
+        program->setText(path);
+        applyProgram();
+    });
+
     auto* command = named(new QLineEdit(s.engineCommand()), "engineCommand",
                           tr("Command that starts the engine"));
     command->setPlaceholderText(
         tr("the engine of this machine; or such as: ssh box bitloom serve"));
     command->setToolTip(tr("Models, texts and exports are then those of the machine that the "
                            "command reaches. It must end in what runs 'bitloom serve' there, and "
-                           "pass standard input and output through."));
+                           "pass standard input and output through. While it is quiet it is asked "
+                           "for a sign of life every 5 s; 10 s without an answer are reported."));
     form->addRow(tr("&Command"), command);
     const auto applyCommand = [=, &s] {
         const bool here = !s.engineIsRemote();
-        for (QWidget* field : std::initializer_list<QWidget*>{device, threads, memory})
+        for (QWidget* field :
+             std::initializer_list<QWidget*>{device, threads, memory, program, chooseProgram})
             field->setEnabled(here);
     };
     connect(command, &QLineEdit::editingFinished, this, [=, &s] {

@@ -17,6 +17,7 @@
 #include <QListView>
 #include <QMenu>
 #include <QPushButton>
+#include <QScrollBar>
 #include <QShortcut>
 #include <QTableView>
 #include <QVBoxLayout>
@@ -27,8 +28,7 @@ namespace {
 
 QHBoxLayout* headingRow(const QString& title, QLabel* right) {
     auto* row = new QHBoxLayout;
-    auto* label = new QLabel(title);
-    label->setFont(headingFont());
+    auto* label = headingLabel(title);
     label->setProperty("heading", true);
     row->addWidget(label);
     row->addStretch(1);
@@ -144,6 +144,17 @@ PlanPanel::PlanPanel(Workbench& workbench, QWidget* parent)
     connect(m_sizes, &QAbstractItemModel::modelReset, this, &PlanPanel::fitTables);
     connect(m_histogram, &PlotView::failed, &workbench, &Workbench::message);
     updatePhase();
+}
+
+QSize PlanPanel::minimumSizeHint() const {
+    return {m_content->minimumSizeHint().width() + verticalScrollBar()->sizeHint().width(),
+            QScrollArea::minimumSizeHint().height()};
+}
+
+bool PlanPanel::eventFilter(QObject* object, QEvent* event) {
+    // The content needs another width, with letters of another size.
+    if (object == widget() && event->type() == QEvent::LayoutRequest) updateGeometry();
+    return QScrollArea::eventFilter(object, event);
 }
 
 QSize PlanPanel::sizeHint() const {

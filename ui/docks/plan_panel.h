@@ -34,6 +34,8 @@ signals:
 protected:
     void changeEvent(QEvent* event) override;
     QSize sizeHint() const override;
+    QSize minimumSizeHint() const override; ///< nothing is cut off at the side
+    bool eventFilter(QObject* object, QEvent* event) override;
 
 private:
     void updatePhase();

@@ -74,6 +74,12 @@ EngineCommand EngineCommand::fromText(const QString& text) {
     return command;
 }
 
+EngineCommand EngineCommand::localProgram(const QString& program, const QStringList& extra) {
+    EngineCommand command = local(extra);
+    command.program = program;
+    return command;
+}
+
 QString EngineCommand::text() const {
     return written.isEmpty() ? (QStringList{program} + arguments).join(u' ') : written;
 }
@@ -86,6 +92,7 @@ EngineClient::EngineClient(EngineCommand command, QObject* parent)
              tr("The engine did not answer within %1 s.").arg(m_handshakeTimeout / 1000.0),
              tr("It was started with: %1").arg(m_command.text())});
     });
+    connect(&m_heart, &QTimer::timeout, this, &EngineClient::beat);
 }
 
 EngineClient::~EngineClient() {
@@ -201,6 +208,7 @@ void EngineClient::greeted(const QJsonObject& message) {
     const QPointer<EngineClient> self = this;
     setState(State::Ready);
     if (self && m_state == State::Ready) sendWaiting();
+    if (self && m_state == State::Ready && (remote() || !m_calls.isEmpty())) startHeart();
 }
 
 int EngineClient::call(const QString& method, const QJsonObject& params, const QObject* guard,
@@ -215,6 +223,7 @@ int EngineClient::call(const QString& method, const QJsonObject& params, const Q
     m_calls.insert(id, std::move(call));
     if (m_state == State::Ready) {
         send(id, m_calls[id]);
+        startHeart();
     } else if (m_state != State::Starting) {
         finishLater(id, {EngineError::NotRunning,
                          m_state == State::Dead
@@ -380,6 +389,7 @@ void EngineClient::release(bool atOnce) {
 }
 
 void EngineClient::setState(State state, const EngineError& reason) {
+    if (state != State::Ready) stopHeart();
     m_state = state;
     m_reason = reason;
     if (state != State::Ready) m_hello = {};

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include <QElapsedTimer>
 #include <QHash>
 #include <QJsonArray>
 #include <QJsonObject>
@@ -59,6 +60,8 @@ struct EngineCommand {
     /// `bitloom serve` beside this program, else in PATH; with `extra` options behind (--threads
     /// 4).
     static EngineCommand local(const QStringList& extra = {});
+    /// The same with a program that the user chose.
+    static EngineCommand localProgram(const QString& program, const QStringList& extra = {});
     /// What the user wrote: "ssh box bitloom serve"; quotes keep words together. Remote.
     static EngineCommand fromText(const QString& text);
     /// Names the machine whose paths the engine takes; empty: this one.
@@ -123,6 +126,14 @@ public:
     /// Milliseconds that a cancelled job may take to end before the process is killed; 500.
     void setCancelTimeout(int milliseconds) { m_cancelTimeout = milliseconds; }
 
+    /// An engine answers some questions at once, whatever it computes. While calls are open, and
+    /// always on another machine, one that is quiet is asked for a sign of life every `interval`
+    /// milliseconds; what has not answered for `patience` is silent. 5 s and 10 s unless set.
+    void setHeartbeat(int interval, int patience);
+    int heartbeatInterval() const { return m_beatInterval; }
+    /// Milliseconds since the last byte of an engine that is silent; 0 while it answers.
+    qint64 silence() const { return m_silence; }
+
     void start(); ///< does nothing while Starting or Ready
     void
     restart();   ///< ends what runs, whose calls fail with EngineDied, and starts when it is gone
@@ -159,6 +170,8 @@ signals:
     void stateChanged(bitloom::ui::EngineClient::State state, const QString& reason);
     void started(int job); ///< left the queue
     void progress(int job, const bitloom::ui::EngineProgress& progress);
+    /// silence() is another: about once a second while the engine is silent, and 0 at its end.
+    void silenceChanged(qint64 milliseconds);
     /// A layer of the statistics is there; `part` "norms" or "gamma"; see PROTOCOL.md.
     void partial(int job, const QString& layer, const QString& part, const QJsonObject& details);
     void token(int job, const bitloom::ui::EngineToken& token);
@@ -200,6 +213,11 @@ private:
     void processEnded(int exitCode, QProcess::ExitStatus status);
     void release(bool atOnce);
     void setState(State state, const EngineError& reason = {});
+    void startHeart();
+    void stopHeart();
+    void beat();
+    void heard();
+    void setSilence(qint64 milliseconds);
 
     EngineCommand m_command;
     int m_handshakeTimeout = 20000, m_cancelTimeout = 500;
@@ -219,6 +237,11 @@ private:
     QSet<int> m_detached; ///< open jobs that must outlive this object
     QHash<int, Call> m_calls;
     QTimer m_handshake;
+    QTimer m_heart;
+    QElapsedTimer m_sinceBeat;
+    int m_beatInterval = 5000, m_beatPatience = 10'000;
+    bool m_heardSomething = false, m_asked = false; ///< since the last beat; and not answered yet
+    qint64 m_quiet = 0, m_silence = 0;
 };
 
 } // namespace bitloom::ui

@@ -35,7 +35,9 @@ void EngineClient::readErrors() {
 void EngineClient::readOutput() {
     if (!m_process) return;
     m_input += m_process->readAllStandardOutput();
-    if (!m_inputWaits) handleInput(/*all=*/false);
+    const QPointer<EngineClient> self = this;
+    heard();
+    if (self && !m_inputWaits) handleInput(/*all=*/false);
 }
 
 /// The lines of m_input. Unless `all`, what takes longer than a frame goes on from the event loop,

@@ -111,7 +111,12 @@ void ExportDialog::makeForm() {
     folderRow->setSpacing(gridStep);
     folderRow->addWidget(m_folder, 1);
     folderRow->addWidget(m_choose);
+    m_made = new ElidedLabel(nullptr, Qt::ElideMiddle);
+    m_made->setObjectName(QStringLiteral("exportMade"));
+    m_made->setForegroundRole(QPalette::PlaceholderText);
+    m_made->setFont(captionFont());
     m_form->addRow(buddy(tr("&Folder"), m_folder), folderRow);
+    m_form->addRow(QString(), m_made);
     m_format = new QComboBox;
     m_format->setObjectName(QStringLiteral("exportFormat"));
     m_format->setAccessibleName(tr("Format"));
@@ -343,6 +348,8 @@ void ExportDialog::check() {
                                     .arg(bytesText(QLocale(), double(m_place.freeBytes)))
                               : tr("%1 free on this disk, too little")
                                     .arg(bytesText(QLocale(), double(m_place.freeBytes))));
+    m_form->setRowVisible(m_made, m_place.exists && m_place.made);
+    m_made->setFullText(tr("'%1' is not there yet and will be made.").arg(now.folder));
     const PlotTheme theme = PlotTheme::of(palette());
     m_spaceIcon->setPixmap(
         symbolPixmap(enough ? QStringLiteral("check") : QStringLiteral("warning"),

@@ -69,7 +69,7 @@ private:
     QComboBox* m_format = nullptr;
     QLabel *m_shards = nullptr, *m_size = nullptr, *m_share = nullptr, *m_space = nullptr,
            *m_spaceIcon = nullptr, *m_found = nullptr, *m_device = nullptr;
-    ElidedLabel *m_time = nullptr, *m_deviceReason = nullptr;
+    ElidedLabel *m_time = nullptr, *m_deviceReason = nullptr, *m_made = nullptr;
     QCheckBox *m_verify = nullptr, *m_keepHead = nullptr, *m_replace = nullptr;
     QWidget* m_foundRow = nullptr;
     QFormLayout* m_form = nullptr;

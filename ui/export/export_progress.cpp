@@ -238,7 +238,7 @@ void ExportProgress::show(const ExportRun& run) {
                 tr("%1 of %2")
                     .arg(locale.toString(partial.tensors), locale.toString(partial.totalTensors)),
                 tr("tensors"));
-        if (!run.request().remote)
+        if (!run.request().remote || partial.totalTensors > 0)
             figure(tr("%1 of %2")
                        .arg(bytesText(locale, double(run.writtenBytes())),
                             bytesText(locale, double(run.totalBytes()))),

@@ -12,10 +12,8 @@
 #include <QDir>
 #include <QFile>
 #include <QFileInfo>
-#include <QHash>
 #include <QJsonArray>
 #include <QJsonDocument>
-#include <QSet>
 #include <QStorageInfo>
 #include <QtEndian>
 
@@ -92,6 +90,7 @@ QString ExportRequest::command(const QString& planFile) const {
 ExportPlace ExportPlace::of(const ExportRequest& request) {
     ExportPlace place;
     const QString there = existingAncestor(request.folder);
+    place.made = there != request.folder;
     place.exists = !there.isEmpty() && QFileInfo(there).isDir();
     place.writable = place.exists && QFileInfo(there).isWritable();
     if (place.exists) {
@@ -134,7 +133,7 @@ QString shellQuoted(const QString& text) {
 
 PartialExport PartialExport::read(const QString& partialFolder) {
     PartialExport out;
-    QHash<QString, qint64> sizes;
+    Pieces pieces;
     for (const QFileInfo& shard :
          QDir(partialFolder).entryInfoList({QStringLiteral("*.safetensors")}, QDir::Files)) {
         out.claimedBytes += shard.size();
@@ -145,30 +144,42 @@ PartialExport PartialExport::read(const QString& partialFolder) {
         if (prefix.size() < lengthBytes) continue;
         const auto length = qFromLittleEndian<quint64>(prefix.constData());
         if (length > quint64(mostHeader)) continue;
-        const QJsonObject header = QJsonDocument::fromJson(file.read(qint64(length))).object();
-        for (auto tensor = header.begin(); tensor != header.end(); ++tensor) {
-            const QJsonArray range =
-                tensor.value().toObject()[QLatin1String("data_offsets")].toArray();
-            if (range.size() == 2)
-                sizes.insert(tensor.key(), qint64(range[1].toDouble() - range[0].toDouble()));
-        }
+        pieces.addHeader(file.read(qint64(length)));
     }
-    out.totalTensors = int(sizes.size());
     QFile journal(partialFolder % QStringLiteral("/work/journal"));
-    if (!journal.open(QIODevice::ReadOnly)) return out;
-    QSet<QString> there;
-    while (!journal.atEnd()) {
-        // A checksum, a blank, JSON; the last line may be half written.
-        const QByteArray line = journal.readLine();
-        const QJsonObject put = QJsonDocument::fromJson(line.mid(line.indexOf(' ') + 1))
-                                    .object()[QLatin1String("put")]
-                                    .toObject();
-        for (auto tensor = put.begin(); tensor != put.end(); ++tensor)
-            there.insert(tensor.key());
+    if (journal.open(QIODevice::ReadOnly))
+        while (!journal.atEnd())
+            pieces.addJournalLine(journal.readLine());
+    const qint64 claimed = out.claimedBytes;
+    out = pieces.sum();
+    out.claimedBytes = claimed;
+    return out;
+}
+
+void PartialExport::Pieces::addHeader(const QByteArray& json) {
+    const QJsonObject header = QJsonDocument::fromJson(json).object();
+    for (auto tensor = header.begin(); tensor != header.end(); ++tensor) {
+        const QJsonArray range = tensor.value().toObject()[QLatin1String("data_offsets")].toArray();
+        if (range.size() == 2)
+            m_sizes.insert(tensor.key(), qint64(range[1].toDouble() - range[0].toDouble()));
     }
-    for (const QString& name : there)
-        out.writtenBytes += sizes.value(name);
-    out.tensors = int(there.size());
+}
+
+void PartialExport::Pieces::addJournalLine(const QByteArray& line) {
+    // A checksum, a blank, JSON; the last line may be half written.
+    const QJsonObject put = QJsonDocument::fromJson(line.mid(line.indexOf(' ') + 1))
+                                .object()[QLatin1String("put")]
+                                .toObject();
+    for (auto tensor = put.begin(); tensor != put.end(); ++tensor)
+        m_there.insert(tensor.key());
+}
+
+PartialExport PartialExport::Pieces::sum() const {
+    PartialExport out;
+    out.totalTensors = int(m_sizes.size());
+    out.tensors = int(m_there.size());
+    for (const QString& name : m_there)
+        out.writtenBytes += m_sizes.value(name);
     return out;
 }
 

@@ -5,7 +5,10 @@
 #include "core/plan/plan.h"
 #include "core/recipe/quantize_options.h"
 
+#include <QByteArray>
+#include <QHash>
 #include <QJsonObject>
+#include <QSet>
 #include <QString>
 
 #include <memory>
@@ -42,6 +45,7 @@ struct ExportRequest {
 struct ExportPlace {
     bool exists = false; ///< the parent folder, or one that it can be made in
     bool writable = false;
+    bool made = false;          ///< the parent folder is not there and will be made
     bool outputExists = false;  ///< something of that name is there
     bool partialExists = false; ///< an export of that name was not finished
     qint64 freeBytes = -1;      ///< −1: unknown
@@ -61,6 +65,18 @@ struct PartialExport {
     int tensors = 0, totalTensors = 0;
     qint64 writtenBytes = 0, claimedBytes = 0;
     static PartialExport read(const QString& partialFolder); ///< zeros for what is none
+
+    /// Put together from what lies in the folder.
+    class Pieces {
+    public:
+        void addHeader(const QByteArray& json); ///< of a shard
+        void addJournalLine(const QByteArray& line);
+        PartialExport sum() const; ///< without claimedBytes
+
+    private:
+        QHash<QString, qint64> m_sizes; ///< of every tensor
+        QSet<QString> m_there;
+    };
 };
 /// Writes the plan for a copied command into the state folder and returns the path. Throws Error.
 QString keepPlanFile(const Plan& plan, const QString& name);

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/export/export_run.h"
 
+#include "ui/export/remote_partial.h"
 #include "ui/models/texts.h"
 #include "ui/state/settings.h"
 
@@ -33,6 +34,8 @@ ExportRun::ExportRun(Workbench& workbench, QObject* parent)
         if (now.totalTensors > 0) m_partial = now; // the folder goes when it is renamed
         emit changed();
     });
+    m_remotePartial = new RemotePartial(this);
+    connect(m_remotePartial, &RemotePartial::changed, this, &ExportRun::lookedElsewhere);
     JobList& jobs = workbench.jobs();
     connect(&jobs, &JobList::changed, this, [this](int index) {
         const int id = m_workbench.jobs().jobs()[size_t(index)].id;
@@ -71,7 +74,12 @@ void ExportRun::begin() {
     m_startBytes = m_partial.writtenBytes;
     m_resumedShare = m_bytes > 0 ? std::clamp(double(m_startBytes) / double(m_bytes), 0.0, 1.0) : 0;
     m_clock.start();
-    if (!m_request.remote) m_poll.start();
+    m_rateClock.start();
+    m_startKnown = !m_request.remote || !m_request.resume;
+    if (m_request.remote)
+        m_remotePartial->watch(m_workbench.engine(), m_request.partial());
+    else
+        m_poll.start();
     JobList& jobs = m_workbench.jobs();
     m_job = jobs.begin(tr("Exporting %1").arg(m_request.name), exportKind);
     jobs.setResumable(m_job, [this] { resume(); });
@@ -84,6 +92,20 @@ void ExportRun::begin() {
     jobs.call(m_job, QStringLiteral("quantize"), m_request.quantizeParams(), 0,
               both ? 1 - unpackShare : 1,
               [this](const EngineResult& result) { quantized(result); });
+}
+
+void ExportRun::lookedElsewhere() {
+    const PartialExport now = m_remotePartial->now();
+    if (m_state != State::Running || now.totalTensors == 0) return;
+    m_partial = now;
+    if (!m_startKnown) { // what an earlier run had written is no speed of this one
+        m_startKnown = true;
+        m_startBytes = now.writtenBytes;
+        m_resumedShare =
+            m_bytes > 0 ? std::clamp(double(m_startBytes) / double(m_bytes), 0.0, 1.0) : 0;
+        m_rateClock.start();
+    }
+    emit changed();
 }
 
 void ExportRun::quantized(const EngineResult& result) {
@@ -127,6 +149,7 @@ void ExportRun::jobEnded(int id) {
     }
     if (id != m_job || m_state != State::Running) return;
     m_poll.stop();
+    m_remotePartial->stop();
     m_elapsed += double(m_clock.elapsed()) / 1000;
     const Job* ended = job();
     m_state = ended && ended->state == Job::State::Done        ? State::Done
@@ -182,7 +205,7 @@ double ExportRun::elapsedSeconds() const {
 }
 
 double ExportRun::bytesPerSecond() const {
-    const double seconds = m_state == State::Running ? double(m_clock.elapsed()) / 1000 : 0;
+    const double seconds = m_state == State::Running ? double(m_rateClock.elapsed()) / 1000 : 0;
     const qint64 fresh = m_partial.writtenBytes - m_startBytes;
     return seconds > 1 && fresh > 0 ? double(fresh) / seconds : 0;
 }

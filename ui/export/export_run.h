@@ -15,6 +15,8 @@
 
 namespace bitloom::ui {
 
+class RemotePartial;
+
 /// One export on its way through the job list: its steps, how much is written, how fast. Lives
 /// longer than the dialog that began it; ends with the program, or with the next export.
 class ExportRun : public QObject {
@@ -74,6 +76,7 @@ signals:
 
 private:
     void begin();
+    void lookedElsewhere();
     void quantized(const EngineResult& result);
     void succeed();
     void jobEnded(int job);
@@ -89,7 +92,9 @@ private:
     bool m_detached = false, m_quantized = false, m_verified = false;
     QJsonObject m_result;
     QStringList m_damaged;
-    QElapsedTimer m_clock;
+    RemotePartial* m_remotePartial = nullptr;
+    bool m_startKnown = false; ///< m_startBytes is: elsewhere the engine has to be asked
+    QElapsedTimer m_clock, m_rateClock;
     double m_elapsed = 0;
     QTimer m_poll;
 };

@@ -32,8 +32,10 @@ ExportPlace RemotePlace::of(const ExportRequest& request) {
         place.exists = place.writable = true; // nothing against it yet
         return place;
     }
-    place.exists = m_there;        // engines make the export's own folder, not those above it
-    place.writable = place.exists; // the engine says so when it begins, before any work
+    // Folders that are not there are made by the engine, in the nearest one that is. Whether it may
+    // it says when it begins, before any work.
+    place.exists = place.writable = !m_listing.isEmpty();
+    place.made = place.exists && !m_there;
     const QJsonValue free = m_listing[QLatin1String("free_bytes")];
     if (free.isDouble()) place.freeBytes = qint64(free.toDouble());
     if (!m_there) return place;

@@ -161,18 +161,21 @@ QString PlansModel::text(const Row& row, Column column) const {
         if (row.fp16 || !row.known) return none;
         return row.prediction.nll > 0
                    ? perplexityText(row.prediction.nll)
-                   : tr("+%1 %").arg(fixedText(100 * std::expm1(row.prediction.deltaNll), 1));
+                   : isolated(
+                         tr("+%1 %").arg(fixedText(100 * std::expm1(row.prediction.deltaNll), 1)));
     case Measured: {
         if (!(row.measuredNll > 0)) return none;
         const double ppl = std::exp(row.measuredNll);
         const QString value = perplexityText(row.measuredNll);
         return row.measuredError > 0
-                   ? tr("%1 ± %2").arg(value, fixedText(ppl * row.measuredError, ppl < 100 ? 2 : 1))
+                   ? isolated(tr("%1 ± %2").arg(
+                         value, fixedText(ppl * row.measuredError, ppl < 100 ? 2 : 1)))
                    : value;
     }
     case OffBy:
         if (row.fp16 || !(row.measuredNll > 0) || !(row.predictedThen > 0)) return none;
-        return tr("%1 %").arg(signedText(100 * std::expm1(row.measuredNll - row.predictedThen), 1));
+        return isolated(
+            tr("%1 %").arg(signedText(100 * std::expm1(row.measuredNll - row.predictedThen), 1)));
     case ColumnCount:
         break;
     }

@@ -71,7 +71,7 @@ QVariant SizesModel::data(const QModelIndex& index, int role) const {
         if (index.column() == Part) return row.name;
         if (index.column() == Bytes) {
             const QString text = QLocale().toString(qlonglong(row.bytes));
-            return row.exact ? text : QString(QStringLiteral("≈ ") % text);
+            return row.exact ? text : isolated(QStringLiteral("≈ ") % text);
         }
         if (!row.linear || m_workbench.model()->weights == 0) return {};
         return fixedText(8.0 * double(row.bytes) / double(m_workbench.model()->weights), 4);

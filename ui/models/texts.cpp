@@ -58,26 +58,26 @@ QString fixedText(double value, int decimals) {
     if (!std::isfinite(value)) return QStringLiteral("–");
     QString text = QLocale().toString(std::abs(value), 'f', decimals);
     const bool zero = std::abs(value) < 0.5 * std::pow(10.0, -decimals);
-    return value < 0 && !zero ? minus % text : text;
+    return value < 0 && !zero ? isolated(minus % text) : text;
 }
 
 QString signedText(double value, int decimals) {
     if (!std::isfinite(value)) return QStringLiteral("–");
     const bool zero = std::abs(value) < 0.5 * std::pow(10.0, -decimals);
     const QString text = fixedText(value, decimals);
-    return value > 0 && !zero ? QLatin1Char('+') % text : text;
+    return value > 0 && !zero ? isolated(QLatin1Char('+') % text) : text;
 }
 
 QString signedBytesText(double bytes) {
     const QString text = bytesText(QLocale(), std::abs(bytes));
     if (bytes == 0) return text;
-    return (bytes > 0 ? QChar(u'+') : minus) % text;
+    return isolated((bytes > 0 ? QChar(u'+') : minus) % text);
 }
 
 QString shapeText(const LayerEntry& layer) {
     const QLocale locale;
-    return locale.toString(qlonglong(layer.rows)) % nbsp % QChar(0x00D7) % nbsp %
-           locale.toString(qlonglong(layer.cols));
+    return isolated(locale.toString(qlonglong(layer.rows)) % nbsp % QChar(0x00D7) % nbsp %
+                    locale.toString(qlonglong(layer.cols)));
 }
 
 QString amountText(double count) {
@@ -89,15 +89,16 @@ QString amountText(double count) {
     }
     if (unit == 0) return QLocale().toString(qlonglong(count));
     const int decimals = count < 10 ? 2 : count < 100 ? 1 : 0;
-    return QLocale().toString(count, 'f', decimals) % nbsp % QString::fromLatin1(units[unit]);
+    return isolated(QLocale().toString(count, 'f', decimals) % nbsp %
+                    QString::fromLatin1(units[unit]));
 }
 
 QString durationText(double seconds) {
     if (seconds < 0 || !std::isfinite(seconds)) return {};
-    if (seconds < 90) return tr("%1 s").arg(std::max(1, int(std::lround(seconds))));
-    if (seconds < 90 * 60) return tr("%1 min").arg(int(std::lround(seconds / 60)));
+    if (seconds < 90) return isolated(tr("%1 s").arg(std::max(1, int(std::lround(seconds)))));
+    if (seconds < 90 * 60) return isolated(tr("%1 min").arg(int(std::lround(seconds / 60))));
     const int minutes = int(std::lround(seconds / 60));
-    return tr("%1 h %2 min").arg(minutes / 60).arg(minutes % 60, 2, 10, QLatin1Char('0'));
+    return isolated(tr("%1 h %2 min").arg(minutes / 60).arg(minutes % 60, 2, 10, QLatin1Char('0')));
 }
 
 QString perplexityText(double nll) {

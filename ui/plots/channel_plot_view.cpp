@@ -326,8 +326,8 @@ void ChannelPlot::Private::showFacts() {
         return;
     }
     const QLocale locale = q->locale();
-    QString text =
-        ChannelPlot::tr("%1 × %2").arg(countText(locale, data.rows), countText(locale, channels()));
+    QString text = isolated(ChannelPlot::tr("%1 × %2").arg(countText(locale, data.rows),
+                                                           countText(locale, channels())));
     if (!bits.empty()) {
         const double sum = std::accumulate(bits.begin(), bits.end(), 0.0);
         text = ChannelPlot::tr("%1, mean %2 bits")

@@ -126,12 +126,18 @@ void HeatMap::Private::paintBlock(QPainter& painter, int kind, const QRectF& blo
         // Cells as rectangles: viewers blur images of a few pixels.
         const double width = block.width() / image.width(),
                      height = block.height() / image.height();
+        // Each reaches under the next ones: viewers smooth edges, and the ground would shine
+        // through.
+        const auto there = [&](int x, int y) {
+            return x < image.width() && y < image.height() && qAlpha(image.pixel(x, y)) > 0;
+        };
         for (int y = 0; y < image.height(); ++y)
             for (int x = 0; x < image.width(); ++x)
-                if (const QRgb colour = image.pixel(x, y); qAlpha(colour))
+                if (there(x, y))
                     painter.fillRect(QRectF(block.left() + x * width, block.top() + y * height,
-                                            width + 0.05, height + 0.05),
-                                     QColor::fromRgb(colour));
+                                            width + (there(x + 1, y) ? 0.6 : 0),
+                                            height + (there(x, y + 1) ? 0.6 : 0)),
+                                     QColor::fromRgb(image.pixel(x, y)));
     } else {
         painter.drawImage(block, image);
     }

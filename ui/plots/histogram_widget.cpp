@@ -118,7 +118,7 @@ QString HistogramWidget::Private::shareText(int bits) const {
     const double part = shareOf(shares, bits);
     // A handful of channels says more than "< 0.1 %".
     if (part < 0.0005 && share->channels > 0 && share->channels < 1000)
-        return HistogramWidget::tr("%1 ch").arg(countText(locale, share->channels));
+        return isolated(HistogramWidget::tr("%1 ch").arg(countText(locale, share->channels)));
     return percentText(locale, part);
 }
 

@@ -9,6 +9,11 @@ namespace bitloom::ui {
 
 /// Numbers as they stand in plots and read-outs: through the locale, digits as needed.
 
+/// Keeps figures in their order within a line that is read from right to left: "3.76 GiB",
+/// "+0.2", "5.9 ± 0.1" (by signs that nobody sees). As given where the program is read from left to
+/// right. What the functions here return has been through it.
+QString isolated(const QString& figures);
+
 /// "1,415", "0.0035", "3.1·10⁻⁹": `digits` significant ones; "–" for what is not finite.
 QString numberText(const QLocale& locale, double value, int digits = 4);
 /// A tick of an axis with ticks `step` apart: all of them with the decimals that the step needs.

@@ -177,10 +177,10 @@ QStringList ParetoPlot::Private::readoutLines(const Stop& stop) const {
     }
     const MeasuredMark& mark = data.measured[stop.index];
     QStringList lines{ParetoPlot::tr("%1, measured").arg(mark.label), where(mark.bits, mark.bytes)};
-    QString value = ParetoPlot::tr("perplexity %1").arg(perplexityText(mark.perplexity));
+    QString value = perplexityText(mark.perplexity);
     if (mark.sigma > 0)
         value += space + QStringLiteral("±") + space + numberText(locale, mark.sigma, 2);
-    lines << value;
+    lines << ParetoPlot::tr("perplexity %1").arg(isolated(value));
     if (!mark.text.isEmpty())
         lines << (mark.tokens > 0 ? ParetoPlot::tr("on %1, %2 tokens")
                                         .arg(mark.text, countText(locale, mark.tokens))

@@ -179,7 +179,9 @@ void ParetoPlot::Private::paintLabels(QCPPainter& painter, const PlotTheme& them
         return a->family < b->family;
     });
     for (const MeasuredMark* mark : marks) {
-        if (mark->label.isEmpty()) continue;
+        const bool own = mark->family == MeasuredMark::Family::Plan && mark->bits == plan.bits &&
+                         mark->bytes == plan.bytes; // the plan's label speaks of it
+        if (mark->label.isEmpty() || own) continue;
         const QPointF at = pixel(mark->bits, mark->bytes, mark->perplexity);
         const double width = metrics.horizontalAdvance(mark->label), height = metrics.height() - 2;
         const QRectF places[] = {{at.x() + 8, at.y() - height / 2, width, height},
@@ -253,13 +255,15 @@ void ParetoPlot::Private::paintOverlay(QCPPainter& painter) {
                     return mark.family == MeasuredMark::Family::Plan && mark.bits == plan.bits &&
                            mark.bytes == plan.bytes;
                 });
-            words = ParetoPlot::tr("%1: predicted %2").arg(words, perplexityText(plan.perplexity));
+            QString predicted = perplexityText(plan.perplexity);
+            if (measured == data.measured.end() && std::isfinite(plan.high) &&
+                std::isfinite(plan.low) && plan.high > plan.low)
+                predicted +=
+                    QStringLiteral("\u00A0±\u00A0") + perplexityText((plan.high - plan.low) / 2);
+            words = ParetoPlot::tr("%1: predicted %2").arg(words, isolated(predicted));
             if (measured != data.measured.end())
                 words = ParetoPlot::tr("%1, measured %2")
                             .arg(words, perplexityText(measured->perplexity));
-            else if (std::isfinite(plan.high) && std::isfinite(plan.low) && plan.high > plan.low)
-                words += QStringLiteral("\u00A0±\u00A0") +
-                         numberText(q->locale(), (plan.high - plan.low) / 2, 2);
             const QFont bold = boldened(small);
             const QFontMetricsF metrics(bold);
             const double width = metrics.horizontalAdvance(words) + 2;

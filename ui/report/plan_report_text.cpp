@@ -72,9 +72,11 @@ std::vector<PlanReport::Fact> PlanReportText::quality() const {
     if (m_report.predicted && m_report.measured && m_report.measured->perplexity > 0) {
         const double off =
             100 * (m_report.predicted->perplexity / m_report.measured->perplexity - 1);
-        rows.push_back(
-            {tr("Prediction off by"), (off < 0 ? QString(QChar(0x2212)) : QStringLiteral("+")) +
-                                          fixed(std::abs(off), 1) + kSpace + QLatin1Char('%')});
+        rows.push_back({tr("Prediction off by"), (std::abs(off) < 0.05 ? QString()
+                                                  : off < 0            ? QString(QChar(0x2212))
+                                                                       : QStringLiteral("+")) +
+                                                     fixed(std::abs(off), 1) + kSpace +
+                                                     QLatin1Char('%')});
     }
     if (m_report.fp16) rows.push_back({tr("FP16 perplexity"), perplexity(*m_report.fp16, false)});
     if (m_report.meanKl)

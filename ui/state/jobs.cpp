@@ -29,7 +29,7 @@ void JobList::setEngine(EngineClient* engine) {
                 Job& job = m_jobs[size_t(index)];
                 const Extra& extra = m_extras[size_t(index)];
                 job.fraction = extra.from + (extra.to - extra.from) * progress.fraction;
-                job.what = progress.what;
+                if (!extra.cancelling) job.what = extra.step.isEmpty() ? progress.what : extra.step;
                 // What later calls of the same job take is not known to the engine: in proportion.
                 const double done = job.fraction - extra.from;
                 job.etaSeconds = progress.etaSeconds < 0 || extra.to >= 1 || done <= 0
@@ -108,6 +108,7 @@ void JobList::call(int job, const QString& method, const QJsonObject& params, do
     Extra& extra = m_extras[size_t(index)];
     extra.from = from;
     extra.to = to;
+    extra.step.clear();
     extra.call = m_engine->call(method, params, this,
                                 [this, job, done = std::move(done)](const EngineResult& result) {
                                     const int now = indexOf(job);
@@ -119,6 +120,17 @@ void JobList::call(int job, const QString& method, const QJsonObject& params, do
                                     }
                                     done(result);
                                 });
+}
+
+void JobList::setStep(int job, const QString& what) {
+    const int index = indexOf(job);
+    if (index < 0 || !m_jobs[size_t(index)].active()) return;
+    Extra& extra = m_extras[size_t(index)];
+    if (extra.step == what) return;
+    extra.step = what;
+    if (extra.cancelling) return;
+    m_jobs[size_t(index)].what = what;
+    emit changed(index);
 }
 
 void JobList::end(int index, Job::State state) {

@@ -59,6 +59,8 @@ public:
     /// `done` is not called where the call fails: the job is then over, failed or cancelled.
     void call(int job, const QString& method, const QJsonObject& params, double from, double to,
               Done done);
+    /// What the present call does now, where its caller knows better than the engine says.
+    void setStep(int job, const QString& what);
     void finish(int job, const QString& result, const QString& resultPath = {});
     void fail(int job, const EngineError& error);
     void setResumable(int job, std::function<void()> resume);
@@ -83,6 +85,7 @@ private:
         int call = 0; ///< the engine's
         double from = 0, to = 1;
         bool cancelling = false;
+        QString step;
         std::function<void()> resume;
     };
     int indexOf(int id) const;

@@ -109,6 +109,17 @@ void Settings::setMemoryLimit(qint64 bytes) {
     emit engineChanged();
 }
 
+QString Settings::engineProgram() const {
+    return m_settings.value(text("engine/program")).toString();
+}
+
+void Settings::setEngineProgram(const QString& program) {
+    const QString trimmed = program.trimmed();
+    if (trimmed == engineProgram()) return;
+    m_settings.setValue(text("engine/program"), trimmed);
+    emit engineChanged();
+}
+
 QString Settings::engineCommand() const {
     return m_settings.value(text("engine/command")).toString();
 }

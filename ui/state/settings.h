@@ -35,6 +35,9 @@ public:
     void setThreads(int threads);
     qint64 memoryLimit() const; ///< bytes; 0 = the engine's own default
     void setMemoryLimit(qint64 bytes);
+    /// The engine of this machine: a program. Empty: the one beside this one, else in PATH.
+    QString engineProgram() const;
+    void setEngineProgram(const QString& program);
     /// Starts the engine: "ssh box bitloom serve". Empty: the program beside this one, here. With a
     /// command, models, texts and results are those of the engine's machine.
     QString engineCommand() const;
@@ -68,7 +71,7 @@ public:
 signals:
     void appearanceChanged(); ///< theme, font, motion
     void languageChanged();
-    void engineChanged(); ///< device, threads, memory, command, cache
+    void engineChanged(); ///< device, threads, memory, program, command, cache
     void autosaveChanged();
     void recentChanged();
 

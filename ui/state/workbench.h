@@ -104,6 +104,8 @@ public:
     /// With ready data, at once: for tests.
     void setModel(std::shared_ptr<const ModelData> model);
     void closeModel();
+    /// Stops an opening; a model that is open stays so, with everything that was decided on it.
+    void cancelOpening();
     /// Statistics of the open model from this file of the engine's, in the background: a
     /// calibration finished, or
     /// (`partial`) made progress. Decisions, presets and undo stay as they are.

@@ -46,7 +46,8 @@ void Workbench::openRemote(const QString& path) {
                 return openAt({result.skeleton, result.folder, m_engine->command().machine(),
                                result.statistics, result.statisticsFile});
             d->restored.reset();
-            setPhase(Phase::Failed, {result.error.message, result.error.hint});
+            setPhase(m_model ? d->phaseBefore : Phase::Failed,
+                     {result.error.message, result.error.hint});
         },
         nullptr);
 }
@@ -117,6 +118,19 @@ void Workbench::closeModel() {
     d->remote.reset();
     Opened nothing;
     install(nothing);
+}
+
+void Workbench::cancelOpening() {
+    if (m_phase != Phase::Opening) return;
+    if (!m_model) {
+        d->restored.reset();
+        return closeModel();
+    }
+    d->opening.cancel();
+    d->remote.reset();
+    d->restored.reset();
+    setPhase(d->phaseBefore);
+    emit message(tr("Opening stopped. %1 stays open.").arg(m_model->title));
 }
 
 void Workbench::install(Opened& opened) {

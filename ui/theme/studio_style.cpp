@@ -100,7 +100,7 @@ int StudioStyle::pixelMetric(PixelMetric metric, const QStyleOption* option,
     case PM_ButtonIconSize:
     case PM_ToolBarIconSize:
     case PM_TabBarIconSize:
-        return 16;
+        return std::max(16, QFontMetrics(QApplication::font()).ascent() + 3);
     case PM_IndicatorWidth:
     case PM_IndicatorHeight:
     case PM_ExclusiveIndicatorWidth:

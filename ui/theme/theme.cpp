@@ -110,7 +110,15 @@ void ThemeControl::apply() {
         font.setPointSizeF(font.pointSizeF() * factor);
     else
         font.setPixelSize(qRound(font.pixelSize() * factor));
-    if (font != QApplication::font()) QApplication::setFont(font);
+    if (font != QApplication::font()) {
+        QApplication::setFont(font);
+        // Icons are as large as the text, and their users ask the style for it only then. Labels of
+        // a size of their own follow then, too: events about the font come at various times.
+        for (QWidget* widget : QApplication::allWidgets()) {
+            QEvent event(QEvent::StyleChange);
+            QCoreApplication::sendEvent(widget, &event);
+        }
+    }
     QApplication::setPalette(paletteOf(m_dark ? PlotTheme::darkTheme() : PlotTheme::light()));
     QApplication::setEffectEnabled(Qt::UI_AnimateCombo, false);
     QApplication::setEffectEnabled(Qt::UI_AnimateMenu, false);
@@ -144,8 +152,7 @@ public:
 protected:
     void changeEvent(QEvent* event) override {
         QLabel::changeEvent(event);
-        if (event->type() == QEvent::ApplicationFontChange ||
-            event->type() == QEvent::PaletteChange)
+        if (event->type() == QEvent::StyleChange || event->type() == QEvent::PaletteChange)
             update();
     }
 
@@ -172,8 +179,7 @@ public:
 protected:
     void changeEvent(QEvent* event) override {
         QLabel::changeEvent(event);
-        if (event->type() == QEvent::ApplicationFontChange && font() != headingFont())
-            setFont(headingFont());
+        if (event->type() == QEvent::StyleChange && font() != headingFont()) setFont(headingFont());
     }
 };
 

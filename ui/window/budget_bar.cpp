@@ -41,7 +41,8 @@ protected:
 QString speedText(double tokensPerSecond) {
     const int digits = tokensPerSecond < 10 ? 2 : tokensPerSecond < 100 ? 1 : 0;
     const double step = tokensPerSecond < 1000 ? std::pow(10.0, -digits) : 10;
-    return QStringLiteral("≈ ") % fixedText(std::round(tokensPerSecond / step) * step, digits);
+    return isolated(QStringLiteral("≈ ") %
+                    fixedText(std::round(tokensPerSecond / step) * step, digits));
 }
 
 QString bitsWord(double bits) {

@@ -57,7 +57,10 @@ EngineBanner::EngineBanner(Workbench& workbench, QWidget* parent)
 void EngineBanner::rewire() {
     if (m_engine) m_engine->disconnect(this);
     m_engine = m_workbench.engine();
-    if (m_engine) connect(m_engine, &EngineClient::stateChanged, this, &EngineBanner::refresh);
+    if (m_engine) {
+        connect(m_engine, &EngineClient::stateChanged, this, &EngineBanner::refresh);
+        connect(m_engine, &EngineClient::silenceChanged, this, &EngineBanner::refresh);
+    }
     refresh();
 }
 
@@ -65,8 +68,25 @@ void EngineBanner::refresh() {
     // A cancel that had to end the process starts the next one by itself.
     const bool gone = m_engine && m_engine->state() == EngineClient::State::Dead &&
                       m_engine->reason().code != EngineError::Cancelled;
-    setVisible(gone);
-    if (!gone) return;
+    const bool silent = m_engine && m_engine->silence() > 0;
+    setVisible(gone || silent);
+    if (!gone && !silent) return;
+    m_icon->setPixmap(symbolPixmap(QStringLiteral("warning"), palette().color(QPalette::Text),
+                                   {16, 16}, devicePixelRatioF()));
+    m_retry->setText(silent ? tr("Restart") : tr("Start again"));
+    m_retry->setAccessibleName(silent ? tr("Restart the engine") : tr("Start the engine again"));
+    m_details->setVisible(!silent && !m_engine->errorOutput().isEmpty());
+    if (silent) {
+        const int every = m_engine->heartbeatInterval() / 1000;
+        m_text->setText(QStringList{
+            tr("No answer from the engine for %1 s.").arg(m_engine->silence() / 1000),
+            m_engine->remote()
+                ? tr("The connection may be interrupted; it is tried every %1 s.").arg(every)
+                : tr("It is asked every %1 s.").arg(every),
+            tr("A restart ends what runs there; finished parts are kept.")}
+                            .join(QLatin1Char(' ')));
+        return;
+    }
     const EngineError reason = m_engine->reason();
     QStringList sentences{m_engine->remote() ? tr("There is no connection to the engine.")
                                              : tr("The engine is not running."),
@@ -74,9 +94,6 @@ void EngineBanner::refresh() {
     if (!reason.hint.isEmpty()) sentences << reason.hint;
     sentences << tr("Plans and finished work are kept.");
     m_text->setText(sentences.join(QLatin1Char(' ')));
-    m_details->setVisible(!m_engine->errorOutput().isEmpty());
-    m_icon->setPixmap(symbolPixmap(QStringLiteral("warning"), palette().color(QPalette::Text),
-                                   {16, 16}, devicePixelRatioF()));
 }
 
 void EngineBanner::changeEvent(QEvent* event) {

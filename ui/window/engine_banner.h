@@ -13,8 +13,8 @@ class QPushButton;
 
 namespace bitloom::ui {
 
-/// Above the pages while the engine is gone: what happened, that nothing is lost, and the button
-/// that starts it again.
+/// Above the pages while the engine is gone or silent: what happened, that nothing is lost, and the
+/// button that starts it again.
 class EngineBanner : public QFrame {
     Q_OBJECT
 public:

@@ -26,8 +26,10 @@ QStringList engineOptions(const Settings& settings) {
 
 /// How the settings want the engine started. A command of the user's says its options itself.
 EngineCommand commandOf(const Settings& settings) {
-    return settings.engineIsRemote() ? EngineCommand::fromText(settings.engineCommand())
-                                     : EngineCommand::local(engineOptions(settings));
+    if (settings.engineIsRemote()) return EngineCommand::fromText(settings.engineCommand());
+    return settings.engineProgram().isEmpty()
+               ? EngineCommand::local(engineOptions(settings))
+               : EngineCommand::localProgram(settings.engineProgram(), engineOptions(settings));
 }
 
 void setPatience(EngineClient& engine) {

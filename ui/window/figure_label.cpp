@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/window/figure_label.h"
 
+#include "ui/plots/number_text.h"
 #include "ui/plots/plot_theme.h"
 #include "ui/theme/theme.h"
 
@@ -42,14 +43,16 @@ void FigureLabel::setSamples(const QString& value, const QString& suffix, const 
     updateGeometry();
 }
 
-void FigureLabel::setFigure(const QString& value, const QString& suffix) {
+void FigureLabel::setFigure(const QString& figure, const QString& after) {
+    const QString value = isolated(figure), suffix = isolated(after);
     if (value == m_value && suffix == m_suffix) return;
     m_value = value;
     m_suffix = suffix;
     update();
 }
 
-void FigureLabel::setCaption(const QString& caption, const QString& change) {
+void FigureLabel::setCaption(const QString& below, const QString& difference) {
+    const QString caption = isolated(below), change = isolated(difference);
     m_fade.stop();
     m_opacity = 1;
     if (caption == m_caption && change == m_change) return;
@@ -59,7 +62,7 @@ void FigureLabel::setCaption(const QString& caption, const QString& change) {
 }
 
 void FigureLabel::fadeChange(const QString& captionAfter, bool animate) {
-    m_captionAfter = captionAfter;
+    m_captionAfter = isolated(captionAfter);
     if (m_change.isEmpty() || !animate) {
         setCaption(captionAfter);
         return;

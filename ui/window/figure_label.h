@@ -16,9 +16,9 @@ public:
     explicit FigureLabel(const QString& name, QWidget* parent = nullptr);
 
     void setSamples(const QString& value, const QString& suffix, const QString& caption);
-    void setFigure(const QString& value, const QString& suffix);
+    void setFigure(const QString& figure, const QString& after);
     /// `change` in the accent colour before `caption`; it fades away once `fading`.
-    void setCaption(const QString& caption, const QString& change = {});
+    void setCaption(const QString& below, const QString& difference = {});
     void fadeChange(const QString& captionAfter, bool animate);
 
     QString plainText() const; ///< all of it, for assistive technology and tests

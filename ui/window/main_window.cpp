@@ -85,7 +85,10 @@ MainWindow::MainWindow(Workbench& workbench, LogBuffer& log, Places places, QWid
         if (m_workbench.hasModel() && phase != Workbench::Phase::Opening &&
             phase != Workbench::Phase::Failed && m_workbench.engineIsHome())
             m_workbench.settings().addRecentModel(m_workbench.model()->folder);
-        if (m_opening && phase != Workbench::Phase::Opening) sessionOpened();
+        if (m_opening && phase != Workbench::Phase::Opening)
+            sessionOpened();
+        else if (m_workbench.hasModel() && !m_workbench.error().what.isEmpty())
+            openingCameToNothing();
         updatePage();
         updateActions();
         updateTitle();

@@ -143,6 +143,9 @@ private:
     bool takeEngineOf(const Session& session, bool ask);
     bool locateModel(bool ask);
     void sessionOpened();
+    void rememberBefore();
+    void openingCameToNothing();
+    void stopOpening();
     void completeSession(Session& session) const;
     void showError(const QString& what, const QString& hint);
     void tellProblem(const QString& what, const QString& details); ///< does not wait for an answer
@@ -190,6 +193,11 @@ private:
     std::function<void(const Session&)> m_takeParts;
     std::unique_ptr<Session> m_opening; ///< a session whose model is on its way
     bool m_openingAsks = true;          ///< the user may be asked about it
+    /// Of the model that stays open where another one does not come.
+    struct Before {
+        QString sessionFile;
+        QuantizeOptions options;
+    } m_before;
     bool m_docksShown = false;
 
     /// Of saved docks; raised when they change so that old states no longer fit.

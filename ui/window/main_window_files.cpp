@@ -75,7 +75,30 @@ void MainWindow::chooseModel() {
                 });
 }
 
+void MainWindow::rememberBefore() {
+    if (m_workbench.phase() == Workbench::Phase::Opening) return; // of the one before that
+    m_before = {m_sessionFile, m_workbench.options()};
+}
+
+/// The model that was open still is: saving goes where it went.
+void MainWindow::openingCameToNothing() {
+    m_opening.reset();
+    if (!m_workbench.hasModel()) {
+        m_sessionFile.clear();
+        return;
+    }
+    m_sessionFile = m_before.sessionFile;
+    const QuantizeOptions& options = m_before.options;
+    m_workbench.setOptions(options.head, options.descentPasses, options.polishSteps);
+}
+
+void MainWindow::stopOpening() {
+    openingCameToNothing();
+    m_workbench.cancelOpening();
+}
+
 void MainWindow::openModel(const QString& path) {
+    rememberBefore();
     m_sessionFile.clear();
     m_opening.reset();
     m_workbench.openModel(path);
@@ -120,6 +143,7 @@ bool MainWindow::loadSession(const QString& path, Session& session) {
 
 bool MainWindow::openSession(const Session& session, bool ask) {
     if (!takeEngineOf(session, ask)) return false;
+    rememberBefore();
     m_opening = std::make_unique<Session>(session);
     m_openingAsks = ask;
     m_workbench.setOptions(session.head, session.descentPasses, session.polishSteps);
@@ -185,8 +209,7 @@ bool MainWindow::locateModel(bool ask) {
         m_status->say(says);
     }
     if (!locate || box.clickedButton() != locate) {
-        m_opening.reset();
-        m_sessionFile.clear();
+        openingCameToNothing();
         return false;
     }
     choosePlace(this, m_workbench, PlaceDialog::What::Model, tr("Locate the model"), {},
@@ -200,7 +223,7 @@ bool MainWindow::locateModel(bool ask) {
 
 /// The model of m_opening is there, or could not be opened.
 void MainWindow::sessionOpened() {
-    if (m_workbench.phase() == Workbench::Phase::Failed) {
+    if (!m_workbench.error().what.isEmpty()) {
         const EngineClient* engine = m_workbench.engine();
         if (m_workbench.engineIsRemote() && engine->state() == EngineClient::State::Ready)
             QMetaObject::invokeMethod(
@@ -210,7 +233,7 @@ void MainWindow::sessionOpened() {
                 },
                 Qt::QueuedConnection);
         else
-            m_opening.reset();
+            openingCameToNothing();
         return;
     }
     const std::unique_ptr<Session> session = std::move(m_opening);

@@ -184,15 +184,24 @@ void MainWindow::setLayoutId(const QString& id) {
 }
 
 void MainWindow::applyDocks(const ViewLayout& layout) {
-    for (const QString& id : m_dockOrder)
-        m_docks[id]->setVisible(layout.docks.contains(id));
-    if (QDockWidget* front = m_docks.value(layout.front)) front->raise();
     const QFontMetrics metrics(font());
     const int digit = metrics.horizontalAdvance(QLatin1Char('0'));
-    if (layout.docks.contains(QStringLiteral("layers")) &&
-        layout.docks.contains(QStringLiteral("plan")))
-        resizeDocks({dock(QStringLiteral("layers")), dock(QStringLiteral("plan"))},
-                    {digit * 41, digit * 41}, Qt::Horizontal);
+    QDockWidget *layers = dock(QStringLiteral("layers")), *plan = dock(QStringLiteral("plan"));
+    const bool both = layout.docks.contains(QStringLiteral("layers")) &&
+                      layout.docks.contains(QStringLiteral("plan"));
+    // In a narrow window, or with large letters, both would leave nothing to what is between them.
+    const bool narrow = width() < digit * 160;
+    if (dockWidgetArea(plan) != Qt::RightDockWidgetArea)
+        addDockWidget(Qt::RightDockWidgetArea, plan);
+    if (both && narrow) tabifyDockWidget(layers, plan);
+    for (const QString& id : m_dockOrder)
+        m_docks[id]->setVisible(layout.docks.contains(id));
+    if (both && narrow) layers->raise();
+    if (QDockWidget* front = m_docks.value(layout.front)) front->raise();
+    if (both && narrow)
+        resizeDocks({layers}, {std::min(digit * 41, width() * 2 / 5)}, Qt::Horizontal);
+    else if (both)
+        resizeDocks({layers, plan}, {digit * 41, digit * 41}, Qt::Horizontal);
     // Above each other at the right: every panel what it needs, the last one the rest.
     QList<QDockWidget*> stacked;
     QList<int> heights;

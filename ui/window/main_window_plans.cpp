@@ -99,7 +99,7 @@ void MainWindow::stopNearest() {
     if (const Job* job = m_workbench.jobs().active())
         m_workbench.jobs().cancel(job->id);
     else if (m_workbench.phase() == Workbench::Phase::Opening)
-        m_workbench.closeModel();
+        stopOpening();
 }
 
 } // namespace bitloom::ui

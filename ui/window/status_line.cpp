@@ -56,10 +56,21 @@ StatusLine::StatusLine(Workbench& workbench, LogBuffer& log, QWidget* parent)
         label->setForegroundRole(QPalette::PlaceholderText);
     m_engine->setObjectName(QStringLiteral("statusEngine"));
     m_saved->setContentsMargins(8, 0, 0, 0);
-    m_engine->setContentsMargins(8, 0, 16, 0);
+    m_engine->setContentsMargins(8, 0, 8, 0);
     addPermanentWidget(m_warnings);
     addPermanentWidget(m_saved);
-    addPermanentWidget(m_engine);
+    m_restart = new QPushButton(tr("Restart engine"));
+    m_restart->setObjectName(QStringLiteral("statusRestart"));
+    m_restart->setAccessibleName(tr("Restart the engine now"));
+    m_restart->hide();
+    auto* engine = new QWidget;
+    auto* engineRow = new QHBoxLayout(engine);
+    engineRow->setContentsMargins(0, 2, 0, 2);
+    engineRow->setSpacing(0);
+    engineRow->addWidget(m_engine);
+    engineRow->addWidget(m_restart);
+    engineRow->addSpacing(16);
+    addPermanentWidget(engine);
 
     m_messageTimer.setSingleShot(true);
     connect(&m_messageTimer, &QTimer::timeout, this, [this] {
@@ -69,13 +80,19 @@ StatusLine::StatusLine(Workbench& workbench, LogBuffer& log, QWidget* parent)
     connect(m_cancel, &QPushButton::clicked, this, [this] {
         if (const Job* job = m_workbench.jobs().active()) m_workbench.jobs().cancel(job->id);
     });
+    connect(m_restart, &QPushButton::clicked, this, [this] {
+        if (EngineClient* running = m_workbench.engine()) running->restart();
+    });
     connect(m_warnings, &QToolButton::clicked, this, &StatusLine::logRequested);
     connect(&workbench, &Workbench::message, this, &StatusLine::say);
     connect(&workbench, &Workbench::phaseChanged, this, &StatusLine::updateJob);
     connect(&workbench, &Workbench::engineChanged, this, [this] {
-        if (EngineClient* engine = m_workbench.engine())
+        if (EngineClient* engine = m_workbench.engine()) {
             connect(engine, &EngineClient::stateChanged, this, &StatusLine::updateEngine,
                     Qt::UniqueConnection);
+            connect(engine, &EngineClient::silenceChanged, this, &StatusLine::updateEngine,
+                    Qt::UniqueConnection);
+        }
         updateEngine();
     });
     connect(&workbench.jobs(), &JobList::activeChanged, this, &StatusLine::updateJob);
@@ -144,8 +161,18 @@ void StatusLine::updateJob() {
 
 void StatusLine::updateEngine() {
     const EngineClient* engine = m_workbench.engine();
+    const bool ended = engine && engine->state() == EngineClient::State::Dead &&
+                       engine->reason().code != EngineError::Cancelled;
+    const bool silent = engine && engine->silence() > 0;
+    m_restart->setVisible(engine &&
+                          (ended || silent || engine->state() == EngineClient::State::Stopped));
     if (!engine) {
         m_engine->setText({});
+        return;
+    }
+    if (silent) {
+        m_engine->setText(tr("no answer for %1 s").arg(engine->silence() / 1000));
+        m_engine->setToolTip(engine->command().text());
         return;
     }
     switch (engine->state()) {
@@ -168,9 +195,7 @@ void StatusLine::updateEngine() {
         break;
     case EngineClient::State::Dead:
         // A cancel that had to end the process brings a new one at once.
-        m_engine->setText(engine->reason().code == EngineError::Cancelled
-                              ? tr("engine starting")
-                              : tr("engine not running"));
+        m_engine->setText(ended ? tr("engine not running") : tr("engine starting"));
         m_engine->setToolTip(engine->reason().message);
         break;
     }

@@ -17,7 +17,8 @@ namespace bitloom::ui {
 class Autosave;
 class LogBuffer;
 
-/// What runs nearest, with Cancel; the last message; log, last save and engine on the right.
+/// What runs nearest, with Cancel; the last message; log, last save and engine on the right, with
+/// Restart engine where it is gone or silent.
 class StatusLine : public QStatusBar {
     Q_OBJECT
 public:
@@ -39,7 +40,7 @@ private:
     LogBuffer& m_log;
     QLabel *m_text = nullptr, *m_rest = nullptr, *m_saved = nullptr, *m_engine = nullptr;
     QProgressBar* m_progress = nullptr;
-    QPushButton* m_cancel = nullptr;
+    QPushButton *m_cancel = nullptr, *m_restart = nullptr;
     QToolButton* m_warnings = nullptr;
     QString m_message;
     QTimer m_messageTimer;

@@ -165,6 +165,8 @@ Json write(Engine& engine, Job& job, const ResolvedRequest& resolved,
     const double end = output.verify ? 0.95 : 1;
     QuantizeReport report;
     int64_t resumed = 0, written = 0;
+    // Who follows from another machine reads the journal there.
+    engine.files.allowFolder(output.folder.string() + ".partial");
     withCancelHint("cancelled; what was finished is kept",
                    "The same call with resume goes on where this one stopped.", [&] {
                        CheckpointWriter writer(output.folder, *resolved.model, layout, how);
