@@ -117,6 +117,57 @@ private slots:
         QVERIFY2(ticksWithin > 5, qPrintable(QString::number(ticksWithin)));
     }
 
+    /// An engine that hangs is noticed by itself, and nothing is lost where it goes on.
+    void silenceIsNoticed() {
+        EngineClient engine(real());
+        engine.setHeartbeat(100, 400);
+        QSignalSpy silences(&engine, &EngineClient::silenceChanged);
+        engine.start();
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        const auto pid = pid_t(engine.hello()[QStringLiteral("pid")].toInt());
+        ::kill(pid, SIGSTOP);
+        QTest::qWait(900); // on this machine and with nothing asked: nobody waits for it
+        QCOMPARE(engine.silence(), 0);
+        Outcome outcome;
+        engine.call(QStringLiteral("list_dir"), {}, outcome.catcher());
+        QTRY_VERIFY_WITH_TIMEOUT(engine.silence() >= 400, patience);
+        const qint64 first = engine.silence();
+        QTRY_VERIFY_WITH_TIMEOUT(engine.silence() > first, patience); // and counts on
+        QCOMPARE(outcome.calls, 0);
+        QCOMPARE(engine.state(), State::Ready); // whether to give it up is the user's to say
+        ::kill(pid, SIGCONT);
+        QTRY_COMPARE_WITH_TIMEOUT(outcome.calls, 1, patience);
+        QVERIFY(outcome.result.ok());
+        QCOMPARE(engine.silence(), 0);
+        QCOMPARE(silences.last()[0].toLongLong(), 0);
+        // A restart gets rid of one that hangs for good.
+        ::kill(pid, SIGSTOP);
+        Outcome lost;
+        engine.call(QStringLiteral("list_dir"), {}, lost.catcher());
+        QTRY_VERIFY_WITH_TIMEOUT(engine.silence() > 0, patience);
+        engine.restart();
+        QCOMPARE(engine.silence(), 0);
+        QTRY_COMPARE_WITH_TIMEOUT(lost.calls, 1, patience);
+        QCOMPARE(lost.result.error.code, int(EngineError::EngineDied));
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        QVERIFY(pid_t(engine.hello()[QStringLiteral("pid")].toInt()) != pid);
+        QTRY_VERIFY_WITH_TIMEOUT(!isAlive(pid), patience);
+    }
+
+    /// One that computes for long answers the question, and is not called silent.
+    void busyIsNotSilent() {
+        EngineClient engine(bad(QStringLiteral("good")));
+        engine.setHeartbeat(50, 150);
+        QSignalSpy silences(&engine, &EngineClient::silenceChanged);
+        engine.start();
+        Outcome outcome;
+        engine.call(QStringLiteral("work"), {}, outcome.catcher());
+        QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
+        QTest::qWait(600);
+        QCOMPARE(silences.size(), 0);
+        QCOMPARE(outcome.calls, 0);
+    }
+
     void talks() {
         EngineClient engine(real());
         QSignalSpy states(&engine, &EngineClient::stateChanged);

@@ -2,34 +2,49 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "tests/support/gui_fixture.h"
 
+#include "core/plan/speed.h"
 #include "ui/docks/layers_panel.h"
 #include "ui/docks/pareto_panel.h"
 #include "ui/docks/plan_panel.h"
+#include "ui/engine_client/engine_client.h"
 #include "ui/models/layers_model.h"
 #include "ui/models/pins_model.h"
 #include "ui/models/plans_model.h"
 #include "ui/plots/channel_plot.h"
 #include "ui/plots/heat_map.h"
+#include "ui/state/session.h"
 #include "ui/window/budget_bar.h"
 #include "ui/window/budget_slider.h"
 #include "ui/window/explore_page.h"
+#include "ui/window/figure_label.h"
 
 #include <QAbstractButton>
 #include <QAccessible>
 #include <QAction>
 #include <QComboBox>
+#include <QDateTime>
 #include <QDialog>
+#include <QDir>
+#include <QDirIterator>
 #include <QDockWidget>
 #include <QDoubleSpinBox>
 #include <QDragEnterEvent>
 #include <QDropEvent>
 #include <QElapsedTimer>
+#include <QFile>
+#include <QFileInfo>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMenu>
 #include <QMenuBar>
+#include <QMessageBox>
 #include <QMimeData>
+#include <QPushButton>
+#include <QRegularExpression>
 #include <QTreeView>
+
+#include <algorithm>
+#include <cmath>
 
 using namespace bitloom;
 using namespace bitloom::ui;
@@ -81,6 +96,11 @@ QSet<QAction*> inMenus(const QMenu* menu) {
         if (action->menu()) all.unite(inMenus(action->menu()));
     }
     return all;
+}
+
+QByteArray bytesOf(const QString& path) {
+    QFile file(path);
+    return file.open(QIODevice::ReadOnly) ? file.readAll() : QByteArray("no file");
 }
 
 } // namespace
@@ -148,6 +168,168 @@ private slots:
             QVERIFY(f.settle());
             QVERIFY(std::abs(f.workbench.figures().bitsPerWeight - 3.0) < 0.03);
         }
+    }
+
+    /// The predicted rate beside the slider, and a budget that is one.
+    void speedIsShownAndABudget() {
+        GuiFixture f;
+        QVERIFY(f.settle());
+        Workbench& w = f.workbench;
+        auto* speed = f.find<FigureLabel>("figureSpeed");
+        auto* unit = f.find<QComboBox>("budgetUnit");
+        QVERIFY(!speed->isVisible());
+        QVERIFY(unit->findData(int(Budget::Kind::Speed)) < 0);
+        SpeedTable table;
+        table.threads = 2;
+        for (const LayerEntry& entry : w.model()->entries) {
+            const auto same = [&](const SpeedTable::Matrix& m) {
+                return m.rows == entry.rows && m.cols == entry.cols;
+            };
+            if (std::ranges::any_of(table.matrices, same)) continue;
+            SpeedTable::Matrix m{entry.rows, entry.cols, {}, 0};
+            for (const int width : SpeedTable::widths)
+                m.seconds.push_back(1e-6 * width * double(entry.rows * entry.cols));
+            table.matrices.push_back(m);
+        }
+        table.otherSeconds = 0.01;
+        w.setSpeedTable(std::make_shared<const SpeedTable>(table));
+        // By hand, from the bits of every channel.
+        const auto counted = [&] {
+            double seconds = 0.01;
+            for (size_t l = 0; l < w.model()->entries.size(); ++l)
+                for (const uint8_t point : w.plan().points(int(l)))
+                    seconds +=
+                        1e-6 * w.model()->menu[point].bits * double(w.model()->entries[l].rows);
+            return 1 / seconds;
+        };
+        const auto shown = [&] {
+            static const QRegularExpression figure(QStringLiteral("^≈ ([0-9.]+) tokens/s"));
+            return figure.match(speed->plainText()).captured(1);
+        };
+        for (const double bits : {2.6, 5.5}) {
+            w.requestBudget({Budget::Kind::Bits, bits});
+            QVERIFY(f.settle());
+            QVERIFY(speed->isVisible());
+            const double rate = counted();
+            const int digits = rate < 10 ? 2 : rate < 100 ? 1 : 0;
+            QCOMPARE(shown(), QString::number(rate, 'f', digits));
+        }
+        QVERIFY2(speed->plainText().contains(QStringLiteral("predicted")),
+                 qPrintable(speed->plainText()));
+
+        unit->setCurrentIndex(unit->findData(int(Budget::Kind::Speed)));
+        emit unit->activated(unit->currentIndex());
+        auto* value = f.find<QDoubleSpinBox>("budgetValue");
+        QVERIFY2(std::abs(value->value() / counted() - 1) < 0.01,
+                 qPrintable(QString::number(value->value())));
+        const auto [slow, fast] = w.range(Budget::Kind::Speed);
+        const double wanted = std::sqrt(slow * fast);
+        value->setValue(wanted);
+        QVERIFY2(std::abs(counted() / wanted - 1) < 0.03, qPrintable(QString::number(counted())));
+        // What cannot be reached moves to the nearest, and says so.
+        QSignalSpy told(&w, &Workbench::message);
+        value->setValue(10 * fast);
+        QCOMPARE(told.count(), 1);
+        QVERIFY(std::abs(counted() / fast - 1) < 0.03);
+        // The difference since the handle was grabbed.
+        auto* slider = f.find<BudgetSlider>("budgetSlider");
+        const double before = w.figures().tokensPerSecond;
+        w.beginDrag();
+        w.requestBudget({Budget::Kind::Bits, 6.0}, true);
+        QVERIFY(w.figures().tokensPerSecond < before);
+        QVERIFY2(speed->plainText().contains(QChar(0x2212)), qPrintable(speed->plainText()));
+        w.endDrag();
+        QVERIFY(slider->isEnabled());
+        w.setSpeedTable(nullptr);
+        QVERIFY(!speed->isVisible());
+        QVERIFY(unit->findData(int(Budget::Kind::Speed)) < 0);
+    }
+
+    /// Esc stops the opening of another model, and the one that is open stays as it was.
+    void stoppedOpeningsLeaveTheModel() {
+        const QString sample =
+            QStringLiteral(BITLOOM_SOURCE_DIR "/resources/models/bitloom-tales-4m");
+        GuiFixture f;
+        QVERIFY(f.settle());
+        f.workbench.requestBudget({Budget::Kind::Bits, 4.0});
+        f.workbench.addPin(Pin::parse("v_proj$=6"));
+        const QString session = f.folder.filePath(QStringLiteral("mine.bitloom-session"));
+        QVERIFY(f.window->saveSession(session));
+        const auto points = f.workbench.plan().allocation().points;
+        f.window->openModel(sample);
+        QCOMPARE(f.workbench.phase(), Workbench::Phase::Opening);
+        f.window->action(QStringLiteral("stop"))->trigger();
+        QCOMPARE(f.workbench.phase(), Workbench::Phase::Ready);
+        QTest::qWait(300); // what was read in the background comes to nothing
+        QCOMPARE(f.workbench.model()->title, QStringLiteral("synthetic"));
+        QVERIFY(f.workbench.plan().allocation().points == points);
+        QCOMPARE(f.workbench.decision().pins.size(), size_t(1));
+        // Save goes where it went before.
+        const QByteArray before = bytesOf(session);
+        f.workbench.requestBudget({Budget::Kind::Bits, 4.5});
+        f.window->action(QStringLiteral("saveSession"))->trigger();
+        QVERIFY(bytesOf(session) != before);
+
+        // The same for a session whose model does not open: its file is not written over.
+        const QString other = f.folder.filePath(QStringLiteral("other.bitloom-session"));
+        Session broken = Session::load(session);
+        broken.modelFolder = f.folder.path(); // no model
+        broken.save(other);
+        const QByteArray kept = bytesOf(other);
+        f.window->openSession(other);
+        QTRY_VERIFY(f.workbench.phase() != Workbench::Phase::Opening);
+        if (auto* box = f.find<QMessageBox>("problemBox")) box->close();
+        QCOMPARE(f.workbench.model()->title, QStringLiteral("synthetic"));
+        f.workbench.requestBudget({Budget::Kind::Bits, 4.7});
+        f.window->action(QStringLiteral("saveSession"))->trigger();
+        QCOMPARE(bytesOf(other), kept);
+        QVERIFY(Session::load(session).work.decision.budget.value == 4.7);
+
+        // Where nothing was open, nothing is.
+        GuiFixture g(nullptr);
+        g.window->openModel(sample);
+        g.window->action(QStringLiteral("stop"))->trigger();
+        QCOMPARE(g.workbench.phase(), Workbench::Phase::Empty);
+    }
+
+    /// An engine that is gone can be started beside the words that say so; which program it is, is
+    /// a setting.
+    void engineProgramAndRestart() {
+        GuiFixture f;
+        auto* restart = f.find<QPushButton>("statusRestart");
+        auto* status = f.find<QLabel>("statusEngine");
+        QVERIFY(!restart->isVisible()); // none was asked for
+        QTemporaryDir folder;
+        const QString program = folder.filePath(QStringLiteral("other engine"));
+        QFile script(program);
+        QVERIFY(script.open(QIODevice::WriteOnly));
+        script.write("#!/bin/sh\necho \"$@\" > '" + folder.path().toUtf8() + "/called'\nexit 3\n");
+        script.close();
+
+        std::unique_ptr<QDialog> dialog(f.window->makeDialog(QStringLiteral("preferences")));
+        auto* field = dialog->findChild<QLineEdit*>(QStringLiteral("engineProgram"));
+        auto* problem = dialog->findChild<QLabel*>(QStringLiteral("dialogProblem"));
+        dialog->show();
+        field->setText(program);
+        emit field->editingFinished();
+        QVERIFY(f.settings.engineProgram().isEmpty()); // it cannot be started
+        QVERIFY(problem->text().contains(program));
+        QVERIFY(script.setPermissions(QFile::ReadOwner | QFile::WriteOwner | QFile::ExeOwner));
+        emit field->editingFinished();
+        QCOMPARE(f.settings.engineProgram(), program);
+        QVERIFY(problem->text().isEmpty());
+
+        f.window->startEngine();
+        QTRY_COMPARE_WITH_TIMEOUT(f.workbench.engine()->state(), EngineClient::State::Dead, 30'000);
+        QVERIFY(bytesOf(folder.filePath(QStringLiteral("called"))).startsWith("serve --cache"));
+        QVERIFY(restart->isVisible());
+        QCOMPARE(status->text(), QStringLiteral("engine not running"));
+        QVERIFY(QFile::remove(folder.filePath(QStringLiteral("called"))));
+        restart->click();
+        QVERIFY(!restart->isVisible());
+        QTRY_VERIFY_WITH_TIMEOUT(restart->isVisible(), 30'000);
+        QVERIFY(QFile::exists(folder.filePath(QStringLiteral("called"))));
+        f.workbench.setEngine(nullptr);
     }
 
     void layerSelectionGoesRound() {
@@ -244,6 +426,50 @@ private slots:
         QVERIFY(problem->text().contains(QStringLiteral("config.json")));
         f.workbench.setModel(SyntheticModel::make(2, 16, 32));
         QVERIFY(f.window->explorePage()->isVisible());
+    }
+
+    /// The model's folder is only read, also where it could be written: dropped as a file of it,
+    /// opened, planned on and closed, it is the same to the second.
+    void theModelFolderIsLeftAlone() {
+        const QDir sample(QStringLiteral(BITLOOM_SOURCE_DIR "/resources/models/bitloom-tales-4m"));
+        GuiFixture f(nullptr);
+        const QString folder = f.folder.filePath(QStringLiteral("read only"));
+        QVERIFY(QDir().mkpath(folder));
+        for (const QFileInfo& file : sample.entryInfoList(QDir::Files))
+            QVERIFY(QFile::copy(file.filePath(), folder + QLatin1Char('/') + file.fileName()));
+        QVERIFY(QDir().mkpath(folder + QStringLiteral("/bitloom")));
+        for (const QFileInfo& file :
+             QDir(sample.filePath(QStringLiteral("bitloom"))).entryInfoList(QDir::Files))
+            QVERIFY(QFile::copy(file.filePath(),
+                                folder + QStringLiteral("/bitloom/") + file.fileName()));
+        QVERIFY(QFile::setPermissions(folder, QFile::ReadOwner | QFile::ExeOwner));
+        const auto state = [&] {
+            QStringList lines{QFileInfo(folder).lastModified().toString(Qt::ISODateWithMs)};
+            QDirIterator it(folder, QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot,
+                            QDirIterator::Subdirectories);
+            while (it.hasNext()) {
+                it.next();
+                lines << it.filePath() + QLatin1Char(' ') +
+                             it.fileInfo().lastModified().toString(Qt::ISODateWithMs) +
+                             QLatin1Char(' ') + QString::number(it.fileInfo().size());
+            }
+            lines.sort();
+            return lines.join(QLatin1Char('\n'));
+        };
+        const QString before = state();
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(folder + QStringLiteral("/model.safetensors"))});
+        QDropEvent drop(QPointF(400, 400), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QApplication::sendEvent(f.window.get(), &drop);
+        QTRY_COMPARE_WITH_TIMEOUT(f.workbench.phase(), Workbench::Phase::Ready, 30'000);
+        QCOMPARE(f.workbench.model()->folder, folder);
+        f.workbench.requestBudget({Budget::Kind::Bits, 3.3});
+        QVERIFY(f.settle());
+        QCOMPARE(state(), before);
+        f.window->action(QStringLiteral("close"))->trigger();
+        QCOMPARE(state(), before);
+        QVERIFY(QFile::setPermissions(folder, QFile::ReadOwner | QFile::WriteOwner |
+                                                  QFile::ExeOwner)); // so that it can be removed
     }
 
     void opensTheRealSample() {

@@ -12,6 +12,11 @@
 #include "ui/models/texts.h"
 
 #include <QAbstractItemModelTester>
+#include <QRegularExpression>
+
+#include <cmath>
+#include <memory>
+#include <utility>
 
 using namespace bitloom;
 using namespace bitloom::ui;
@@ -30,6 +35,16 @@ QString printTree(const QAbstractItemModel& model) {
                      layers.join(QLatin1Char(' ')) + QLatin1Char(')'));
     }
     return lines.join(QLatin1Char('\n'));
+}
+
+/// A model whose errors matter far more: perplexities move.
+std::shared_ptr<const ModelData> sensitiveModel() {
+    auto model = std::make_shared<ModelData>(*SyntheticModel::make(3, 48, 96));
+    for (auto& curve : model->curves)
+        curve.weight *= 1'000'000;
+    for (auto& layer : model->statistics)
+        layer.gamma *= 1'000'000;
+    return model;
 }
 
 constexpr auto fatal = QAbstractItemModelTester::FailureReportingMode::QtTest;
@@ -153,6 +168,72 @@ private slots:
             QVERIFY(bits <= last);
             last = bits;
         }
+    }
+
+    /// What a pin costs, in words: from the columns' own bits and errors, by hand.
+    void pinCostsInWords() {
+        WorkbenchFixture f(sensitiveModel());
+        f.workbench.addPin(Pin::parse("v_proj=16"));
+        QVERIFY(f.settle());
+        PinsModel pins(f.workbench);
+        QTRY_VERIFY(f.workbench.pinCosts().size() == 1 && f.workbench.pinCosts()[0].known);
+        const auto& model = *f.workbench.model();
+        const double lambda = f.workbench.figures().lambda;
+        double bits = 0, delta = 0;
+        for (size_t l = 0; l < model.entries.size(); ++l) {
+            if (model.entries[l].name.find("v_proj") == std::string::npos) continue;
+            const auto& c = model.curves[l];
+            for (int64_t k = 0; k < model.entries[l].cols; ++k) {
+                // Free, the channel takes what minimises error + λ·bits.
+                const auto price = [&](size_t p) {
+                    const double error = 0.5 * c.weight * double(c.conditional[size_t(k)]) *
+                                         double(c.sse[size_t(k) * model.menu.size() + p]);
+                    return std::pair(error, double(columnBits(model.menu[p], c.rows)));
+                };
+                size_t best = 0;
+                for (size_t p = 1; p < model.menu.size(); ++p)
+                    if ((defaultAllowed(model.menu) >> p & 1) &&
+                        price(p).first + lambda * price(p).second <
+                            price(best).first + lambda * price(best).second)
+                        best = p;
+                const size_t own = f.workbench.plan().points(int(l))[size_t(k)];
+                bits += price(own).second - price(best).second;
+                delta += price(own).first - price(best).first;
+            }
+        }
+        const QString text = pins.index(0).data(PinsModel::CostRole).toString();
+        static const QRegularExpression form(
+            QStringLiteral("^\\+([0-9.]+)\u00A0KiB, ppl \u2212([0-9.]+)$"));
+        const QRegularExpressionMatch match = form.match(text);
+        QVERIFY2(match.hasMatch(), qPrintable(QStringLiteral("%1 (%2, %3)")
+                                                  .arg(text)
+                                                  .arg(f.workbench.pinCosts()[0].distortion)
+                                                  .arg(delta)));
+        // Within what the allocator's last step leaves open.
+        QVERIFY2(std::abs(match.captured(1).toDouble() / (bits / 8 / 1024) - 1) < 0.05,
+                 qPrintable(text));
+        // Perplexity bends where errors are large: up to three times the first order.
+        const double gain = match.captured(2).toDouble();
+        const double first = std::exp(f.workbench.figures().prediction.nll) * -delta;
+        QVERIFY2(gain > 0.5 * first && gain < 3.5 * first + 0.001,
+                 qPrintable(text + QLatin1Char(' ') + QString::number(first)));
+        QCOMPARE(match.captured(2), QString::number(-f.workbench.pinCosts()[0].perplexity, 'f', 3));
+
+        QVERIFY(pins.setData(pins.index(0), Qt::Unchecked, Qt::CheckStateRole));
+        QTRY_VERIFY(pins.index(0)
+                        .data(PinsModel::CostRole)
+                        .toString()
+                        .startsWith(QStringLiteral("off; would cost +")));
+        // A pin at the width that the channel has anyway.
+        QVERIFY(f.settle());
+        const int width = model.menu[f.workbench.plan().points(0)[5]].bits;
+        f.workbench.addPin(Workbench::pinOn(model.entries[0], {{5, 5}}, QString::number(width)));
+        QTRY_COMPARE(pins.rowCount(), 2);
+        QTRY_VERIFY2(pins.index(1)
+                         .data(PinsModel::CostRole)
+                         .toString()
+                         .endsWith(QStringLiteral("ppl unchanged to 0.001")),
+                     qPrintable(pins.index(1).data(PinsModel::CostRole).toString()));
     }
 
     void sizesAddUp() {

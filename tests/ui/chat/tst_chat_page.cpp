@@ -330,6 +330,72 @@ private slots:
         QVERIFY(!page.session().turn());
     }
 
+    /// What a job says it does is what it does; and how much of the method is in an answer is said
+    /// beside the model's name.
+    void saysWhatItDoesAndHowGoodItIs() {
+        m_bench->startEngine({QStringLiteral("tokens=400"), QStringLiteral("delay=0.01")});
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        page.resize(1000, 700);
+        page.show();
+        auto* left = page.findChild<QLabel*>(QStringLiteral("chatQuality-left"));
+        auto* right = page.findChild<QLabel*>(QStringLiteral("chatQuality-right"));
+        QVERIFY(!left->isVisible() && !right->isVisible()); // nothing has answered yet
+        page.setPrompt(QStringLiteral("Once"));
+        page.send();
+        QTRY_VERIFY_WITH_TIMEOUT(page.session().stream(1).size() > 3, patience);
+        const auto what = [&] {
+            return m_bench->workbench.jobs().find(page.session().job())->what;
+        };
+        QCOMPARE(what(), QStringLiteral("answering"));
+        QTest::qWait(60); // whatever the engine says meanwhile
+        QCOMPARE(what(), QStringLiteral("answering"));
+        QVERIFY(!left->isVisible()); // as stored
+        QVERIFY(right->isVisible());
+        QCOMPARE(right->text(), QStringLiteral("quick preview"));
+        QTest::keyClick(&page, Qt::Key_Escape);
+        QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
+        QVERIFY(page.findChild<QLabel*>(QStringLiteral("chatDetail-right"))
+                    ->text()
+                    .endsWith(QStringLiteral("stopped")));
+        page.session().prepareFull(1);
+        QTRY_VERIFY_WITH_TIMEOUT(page.session().fullReady(1), patience);
+        QTRY_COMPARE_WITH_TIMEOUT(m_bench->workbench.jobs().activeCount(), 0, patience);
+        QCOMPARE(right->text(), QStringLiteral("quick preview")); // of the answer that is there
+        page.session().regenerate();
+        QTRY_COMPARE_WITH_TIMEOUT(right->text(), QStringLiteral("full method"), patience);
+        QTest::keyClick(&page, Qt::Key_Escape);
+        QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
+        QTRY_COMPARE_WITH_TIMEOUT(m_bench->workbench.jobs().activeCount(), 0, patience);
+    }
+
+    /// In the window of a laptop the answers have most of the room; the prompt's box grows with it.
+    void answersComeFirst() {
+        m_bench->startEngine({QStringLiteral("tokens=200"), QStringLiteral("differ=20")});
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        page.resize(1110, 690); // of a window of 850 px
+        page.show();
+        page.setPrompt(QStringLiteral("Once"));
+        page.send();
+        QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
+        QTest::qWait(100);
+        auto* view = page.findChild<TokenView*>(QStringLiteral("answer-left"));
+        QVERIFY2(view->viewport()->height() >= 300,
+                 qPrintable(QString::number(view->viewport()->height())));
+        auto* prompt = page.findChild<QPlainTextEdit*>(QStringLiteral("chatPrompt"));
+        const int low = prompt->height();
+        page.setPrompt(QStringLiteral("a\nb\nc\nd"));
+        QTRY_VERIFY(prompt->height() >= low + 2 * prompt->fontMetrics().lineSpacing());
+        const int high = prompt->height();
+        page.setPrompt(QString(40, QLatin1Char('\n')));
+        QTest::qWait(20);
+        QVERIFY(prompt->height() <= high + 3 * prompt->fontMetrics().lineSpacing());
+        page.setPrompt({});
+        QTRY_COMPARE(prompt->height(), low);
+        QTRY_COMPARE_WITH_TIMEOUT(m_bench->workbench.jobs().activeCount(), 0, patience);
+    }
+
     void escapeStops() {
         m_bench->startEngine({QStringLiteral("tokens=3000"), QStringLiteral("delay=0.005")});
         SubjectModels models(m_bench->workbench);

@@ -110,9 +110,9 @@ std::string StudioRun::play(const Script& script) {
     hands.join();
     run.collectBlocks();
     // Idle from beginning to end, as far as one can tell: what others do is not the studio's.
-    run.m_idleMachine = idleAtStart && idleShare() > 0.8;
+    const bool idleMachine = idleAtStart && idleShare() > 0.8;
     run.m_studio.reset();
-    return failure.empty() ? run.judgement() : failure;
+    return failure.empty() ? run.judgement(idleMachine) : failure;
 }
 
 void StudioRun::collectBlocks() {
@@ -134,14 +134,14 @@ void StudioRun::step(const std::string& name) {
     std::fflush(stdout);
 }
 
-std::string StudioRun::judgement() const {
-    const auto worst = std::max_element(m_blocks.begin(), m_blocks.end(), [this](auto& a, auto& b) {
-        return m_idleMachine ? a.ownMs < b.ownMs : a.cpuMs < b.cpuMs;
+std::string StudioRun::judgement(bool idleMachine) const {
+    const auto worst = std::max_element(m_blocks.begin(), m_blocks.end(), [&](auto& a, auto& b) {
+        return idleMachine ? a.ownMs < b.ownMs : a.cpuMs < b.cpuMs;
     });
     std::printf("the user interface was busy for more than %d ms %d times, %d ms at most: %s "
                 "(machine %s)\n",
                 int(Watchdog::limitMs), int(m_blocks.size()), int(m_longestMs),
-                m_longestStep.c_str(), m_idleMachine ? "idle" : "busy");
+                m_longestStep.c_str(), idleMachine ? "idle" : "busy");
     for (const Blocked& block : m_blocks)
         std::printf("    %4lld ms, of that %lld ms its own, %lld ms computing: %s, %s\n",
                     static_cast<long long>(block.ms), static_cast<long long>(block.ownMs),
@@ -149,10 +149,21 @@ std::string StudioRun::judgement() const {
     if (sanitized || worst == m_blocks.end()) return {};
     // Where others keep the X server from answering, only its own computing can be held against it,
     // which is slower there, too.
-    const int64_t ms = m_idleMachine ? worst->ownMs : worst->cpuMs;
-    return ms > (m_idleMachine ? 1 : 5) * Watchdog::limitMs
+    const int64_t ms = idleMachine ? worst->ownMs : worst->cpuMs;
+    return ms > (idleMachine ? 1 : 5) * Watchdog::limitMs
                ? "the user interface was blocked for " + std::to_string(ms) + " ms: " + worst->step
                : std::string();
+}
+
+std::string StudioRun::judgementSoFar(bool idleMachine) {
+    m_ui.ask([this] { collectBlocks(); });
+    return judgement(idleMachine);
+}
+
+void StudioRun::forgiveBlocks() {
+    m_ui.ask([this] { m_studio->watchdog()->clear(); });
+    m_blocks.clear();
+    m_longestMs = 0;
 }
 
 QPoint StudioRun::middleOf(const QString& name) {

@@ -36,6 +36,10 @@ public:
     Robot& robot() { return *m_robot; }
     /// Names what follows, for the report on blocks.
     void step(const std::string& name);
+    /// What the user interface was blocked for so far, as it is judged on an idle or a busy
+    /// machine: empty where it stayed within the limit.
+    std::string judgementSoFar(bool idleMachine);
+    void forgiveBlocks(); ///< those so far were made on purpose
     /// A visible, enabled widget of this object name in the active window or the main one; its
     /// middle on the screen.
     QPoint middleOf(const QString& name);
@@ -50,7 +54,7 @@ private:
     StudioRun();
     ~StudioRun();
     void collectBlocks();
-    std::string judgement() const;
+    std::string judgement(bool idleMachine) const;
 
     std::unique_ptr<Studio> m_studio;
     UiThread m_ui;
@@ -63,7 +67,6 @@ private:
     std::vector<Blocked> m_blocks;
     int64_t m_longestMs = 0;
     std::string m_longestStep;
-    bool m_idleMachine = false;
 };
 
 /// Throws Failure unless it holds.

@@ -34,8 +34,10 @@
 #include <QProcess>
 #include <QTest>
 
+#include <chrono>
 #include <cmath>
 #include <map>
+#include <thread>
 
 using namespace bitloom;
 using namespace bitloom::ui;
@@ -430,6 +432,24 @@ void idling(StudioRun& run) {
 #endif
 }
 
+/// The limit of an idle machine is never the one in force where others work: it is held against a
+/// block that was made on purpose, and against what a user does without one.
+void strictLimit(StudioRun& run) {
+    using namespace std::chrono_literals;
+    run.step("a block on purpose");
+    run.forgiveBlocks();
+    run.ui().ask([] { std::this_thread::sleep_for(300ms); });
+    std::this_thread::sleep_for(200ms); // the watchdog's next beat
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+    const std::string strict = run.judgementSoFar(true);
+    check(strict.find("a block on purpose") != std::string::npos,
+          "a block of 300 ms was not seen on an idle machine: " + strict);
+    check(run.judgementSoFar(false).empty(), "waiting is no computing of the studio's");
+#endif
+    run.forgiveBlocks();
+    check(run.judgementSoFar(true).empty(), "what was forgiven is held against it");
+}
+
 } // namespace
 
 class TestStudio : public QObject {
@@ -472,6 +492,7 @@ private slots:
                       "the last prompt is lost");
             });
             run.waitForWindow(QStringLiteral("mainWindow"));
+            strictLimit(run);
             run.step("closing the window");
             const uint32_t window = run.robot().windowTitled(QStringLiteral("bitloom-tales-4m"));
             check(window, "the window's title does not name the model");

@@ -28,6 +28,11 @@ private slots:
         QVERIFY(html.contains(QStringLiteral("13.69")) &&
                 html.contains(QString::fromUtf8("≈\u00A013.71")));
         QVERIFY(html.contains(QString::fromUtf8("+0.1\u00A0%"))); // 13.71 / 13.6943
+        // Nothing has no sign.
+        PlanReport exact = report;
+        exact.predicted->perplexity = exact.measured->perplexity * (1 - 1e-5);
+        QVERIFY(
+            planReportHtml(exact, QLocale::c()).contains(QString::fromUtf8("<td>0.0\u00A0%</td>")));
         QVERIFY(html.contains(QStringLiteral("same for 12 tokens")));
         // Nothing is fetched from elsewhere.
         for (const char* word : {"http:", "https:", "src=", "@import", "<script"})

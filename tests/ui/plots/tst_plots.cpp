@@ -100,8 +100,8 @@ private slots:
                                << "336,5";
         QTest::newRow("4096") << 4096.0 << "4,096"
                               << "4.096";
-        QTest::newRow("-0.0035") << -0.0035 << "-0.0035"
-                                 << "-0,0035";
+        QTest::newRow("-0.0035") << -0.0035 << "\u22120.0035"
+                                 << "\u22120,0035";
         QTest::newRow("3.1e-9") << 3.1e-9 << QString::fromUtf8("3.1·10⁻⁹")
                                 << QString::fromUtf8("3,1·10⁻⁹");
         QTest::newRow("1e-5") << 1e-5 << QString::fromUtf8("10⁻⁵") << QString::fromUtf8("10⁻⁵");

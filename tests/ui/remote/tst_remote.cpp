@@ -24,6 +24,7 @@
 #include <QMessageBox>
 #include <QProcess>
 #include <QPushButton>
+#include <QRegularExpression>
 #include <QTimer>
 #include <QTreeWidget>
 
@@ -229,10 +230,20 @@ private slots:
         auto* dialog = qobject_cast<ExportDialog*>(studio.rooms->openExport());
         QVERIFY(dialog);
         dialog->findChild<QLineEdit*>(QStringLiteral("exportFolder"))
-            ->setText(there(QStringLiteral("/none")));
-        QTRY_VERIFY_WITH_TIMEOUT(dialog->problem().contains(QStringLiteral("/none")), patience);
+            ->setText(there(QStringLiteral("/models/tales/config.json")));
+        QTRY_VERIFY_WITH_TIMEOUT(!dialog->problem().isEmpty() &&
+                                     !dialog->problem().contains(QStringLiteral("Asking")),
+                                 patience);
+        auto* made = dialog->findChild<QLabel*>(QStringLiteral("exportMade"));
         dialog->findChild<QLineEdit*>(QStringLiteral("exportFolder"))
             ->setText(there(QStringLiteral("/out/new")));
+        QTRY_COMPARE_WITH_TIMEOUT(dialog->problem(), QString(), patience);
+        QVERIFY(!made->isVisible());
+        // One that is not there is made, and that is said before.
+        dialog->findChild<QLineEdit*>(QStringLiteral("exportFolder"))
+            ->setText(there(QStringLiteral("/out/new/a/b")));
+        QTRY_VERIFY_WITH_TIMEOUT(made->isVisible(), patience);
+        QVERIFY(made->text().contains(QStringLiteral("/out/new/a/b")));
         dialog->findChild<QLineEdit*>(QStringLiteral("exportName"))
             ->setText(QStringLiteral("small"));
         QTRY_COMPARE_WITH_TIMEOUT(dialog->problem(), QString(), patience);
@@ -246,12 +257,13 @@ private slots:
                                      run.state() == ExportRun::State::Failed,
                                  patience);
         QVERIFY2(run.state() == ExportRun::State::Done, qPrintable(run.error().message));
+        QVERIFY(!dialog->findChild<QLineEdit*>(QStringLiteral("exportName"))->isEnabled());
         QVERIFY(run.verified());
-        const QString output = there(QStringLiteral("/out/new/small"));
+        const QString output = there(QStringLiteral("/out/new/a/b/small"));
         QCOMPARE(run.request().output(), output);
         qint64 written = 0;
         for (const QFileInfo& file :
-             QDir(hidden(QStringLiteral("/out/new/small"))).entryInfoList(QDir::Files))
+             QDir(hidden(QStringLiteral("/out/new/a/b/small"))).entryInfoList(QDir::Files))
             written += file.size();
         QCOMPARE(written, bytes);
         auto* openFolder = dialog->findChild<QPushButton*>(QStringLiteral("exportOpen"));
@@ -283,8 +295,9 @@ private slots:
             names.push_back(entry.name);
         double bits = 0;
         int64_t folderBytes = 0;
-        QCOMPARE(exported.layerBits, checkpointLayerBits(hidden(QStringLiteral("/out/new/small")),
-                                                         names, bits, folderBytes));
+        QCOMPARE(exported.layerBits,
+                 checkpointLayerBits(hidden(QStringLiteral("/out/new/a/b/small")), names, bits,
+                                     folderBytes));
         QCOMPARE(folderBytes, bytes);
 
         MeasureRequest request;
@@ -362,6 +375,40 @@ private slots:
         QVERIFY(!here.rooms->chat()->session().obstacle().isEmpty());
     }
 
+    /// A connection that hangs ends nothing by itself: it is said, and can be restarted.
+    void hangingConnectionsAreSaid() {
+        RemoteStudio studio(m_command);
+        QVERIFY(studio.ready());
+        EngineClient& engine = *studio.f.workbench.engine();
+        engine.setHeartbeat(300, 1200);
+        auto* banner = studio.find<QWidget>("engineBanner");
+        auto* text = studio.find<QLabel>("engineBannerText");
+        auto* retry = studio.find<QPushButton>("engineRetry");
+        auto* status = studio.find<QLabel>("statusEngine");
+        auto* restart = studio.find<QPushButton>("statusRestart");
+        QVERIFY(!banner->isVisible() && !restart->isVisible());
+        const auto pid = pid_t(engine.hello()[QStringLiteral("pid")].toInt());
+        ::kill(pid,
+               SIGSTOP); // though nothing runs: a line that is cut is known before it is needed
+        QTRY_VERIFY_WITH_TIMEOUT(banner->isVisible(), patience);
+        QVERIFY2(text->text().contains(QRegularExpression(
+                     QStringLiteral("^No answer from the engine for [1-9][0-9]* s\\."))),
+                 qPrintable(text->text()));
+        QVERIFY(restart->isVisible());
+        QVERIFY(status->text().startsWith(QStringLiteral("no answer for ")));
+        ::kill(pid, SIGCONT);
+        QTRY_VERIFY_WITH_TIMEOUT(!banner->isVisible(), patience);
+        QVERIFY(!restart->isVisible());
+        ::kill(pid, SIGSTOP);
+        QTRY_VERIFY_WITH_TIMEOUT(banner->isVisible(), patience);
+        QCOMPARE(retry->text(), QStringLiteral("Restart"));
+        retry->click();
+        QVERIFY(studio.ready());
+        QVERIFY(!banner->isVisible());
+        QVERIFY(pid_t(engine.hello()[QStringLiteral("pid")].toInt()) != pid);
+        ::kill(pid, SIGKILL); // behind a network it would end with its connection
+    }
+
     void lostConnectionsLoseNothing() {
         RemoteStudio studio(m_command);
         QVERIFY(studio.ready());
@@ -403,9 +450,16 @@ private slots:
         }
         request.name = QStringLiteral("broken");
         run.start(request, 1);
-        QTRY_VERIFY_WITH_TIMEOUT(run.fraction() > 0.3 || run.state() != ExportRun::State::Running,
+        QTRY_VERIFY_WITH_TIMEOUT((run.fraction() > 0.3 && run.bytesPerSecond() > 0) ||
+                                     run.state() != ExportRun::State::Running,
                                  patience);
         QCOMPARE(run.state(), ExportRun::State::Running);
+        QVERIFY(run.partial().tensors > 0 && run.partial().tensors < run.partial().totalTensors);
+        // As the folder itself says, which only this test can read.
+        const PartialExport folder =
+            PartialExport::read(hidden(QStringLiteral("/out/broken.partial")));
+        QCOMPARE(run.partial().totalTensors, folder.totalTensors);
+        QVERIFY(run.writtenBytes() > 0 && run.writtenBytes() <= folder.writtenBytes);
         studio.killEngine();
         QTRY_COMPARE_WITH_TIMEOUT(run.state(), ExportRun::State::Failed, patience);
         QVERIFY(!run.error().message.isEmpty());
