@@ -10,6 +10,8 @@
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
+#include <string>
+
 namespace bitloom::cli {
 
 namespace {
