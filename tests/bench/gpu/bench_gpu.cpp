@@ -59,7 +59,7 @@ const std::vector<Mixture> mixtures = {
     {"mixed 2.2", {{PanelKind::Table4, 3}, {PanelKind::Table3, 7}, {PanelKind::Table2, 54}}},
     {"mixed 2.5", {{PanelKind::Table4, 8}, {PanelKind::Table3, 16}, {PanelKind::Table2, 40}}},
     {"mixed 3.0", {{PanelKind::Table4, 16}, {PanelKind::Table3, 32}, {PanelKind::Table2, 16}}},
-    {"mixed 3.0 with 8",
+    {"mixed 3.2 with 8",
      {{PanelKind::Plain8, 4},
       {PanelKind::Table4, 10},
       {PanelKind::Table3, 32},
@@ -226,6 +226,46 @@ private:
     Random m_random{1};
 };
 
+/// Seconds of a row, or 0.
+double secondsOf(const Json& rows, const std::string& kernel, const std::string& shape,
+                 const std::string& bits, int m, double outliers) {
+    for (const Json& row : rows)
+        if (row["kernel"] == kernel && row["shape"] == shape && row["m"] == m &&
+            row.value("bits", "") == bits && row.value("outliers", 0.0) == outliers)
+            return row["seconds"];
+    return 0;
+}
+
+/// What the rows are measured for, as ratios of times: above 1 is faster than fp16, or slower than
+/// one token, one width of the same bytes, no outliers.
+Json summaryOf(const Json& rows) {
+    Json out;
+    const auto ratio = [&](const std::string& name, double above, double below) {
+        if (above <= 0 || below <= 0) return;
+        out[name] = above / below;
+        std::printf("%-52s %.2f\n", name.c_str(), above / below);
+    };
+    const std::string columns = "columns";
+    for (const Shape& shape : shapes) {
+        const double half = secondsOf(rows, "cublasLt fp16", shape.name, "", 1, 0);
+        for (const Mixture& mixture : mixtures) {
+            const double one = secondsOf(rows, columns, shape.name, mixture.name, 1, 0);
+            const std::string which = std::string(shape.name) + ", " + mixture.name + " bits: ";
+            ratio(which + "times faster than fp16, 1 token", half, one);
+            ratio(which + "16 tokens over 1",
+                  secondsOf(rows, columns, shape.name, mixture.name, 16, 0), one);
+        }
+        ratio(std::string(shape.name) + ": 3 bits mixed over 3 bits",
+              secondsOf(rows, columns, shape.name, "mixed 3.0", 1, 0),
+              secondsOf(rows, columns, shape.name, "3", 1, 0));
+    }
+    for (const char* bits : {"2", "3", "4"})
+        ratio(std::string("gate-up, ") + bits + " bits: 0.5 % outliers over none",
+              secondsOf(rows, columns, "gate-up", bits, 1, 0.005),
+              secondsOf(rows, columns, "gate-up", bits, 1, 0));
+    return out;
+}
+
 Json runAll(const CudaDevice& device, bool quick) {
     const BitloomCudaDevice& p = device.properties();
     Json out = {{"device", p.name},
@@ -281,6 +321,7 @@ Json runAll(const CudaDevice& device, bool quick) {
         for (const double outliers : {0.0005, 0.005})
             bench.products(shapes[2], mixtures[width], outliers, {1, 16}, copyRate, rows);
     out["copy_gb_per_s"] = copyRate * 1e-9;
+    out["summary"] = summaryOf(rows);
     out["rows"] = rows;
     return out;
 }
