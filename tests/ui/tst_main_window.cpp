@@ -459,6 +459,9 @@ private slots:
         const QString before = state();
         QMimeData data;
         data.setUrls({QUrl::fromLocalFile(folder + QStringLiteral("/model.safetensors"))});
+        QDragEnterEvent enter(QPoint(400, 400), Qt::CopyAction, &data, Qt::LeftButton,
+                              Qt::NoModifier);
+        QApplication::sendEvent(f.window.get(), &enter);
         QDropEvent drop(QPointF(400, 400), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
         QApplication::sendEvent(f.window.get(), &drop);
         QTRY_COMPARE_WITH_TIMEOUT(f.workbench.phase(), Workbench::Phase::Ready, 30'000);

@@ -20,7 +20,7 @@ namespace bitloom::ui {
 /// another colour, or a bar of another length is more than that; smoothing is not.
 struct PictureDifference {
     static constexpr int tile = 8;         ///< pixels of the halved pictures
-    static constexpr double most = 18;     ///< of 255, mean over a tile's pixels and channels
+    static constexpr double most = 24;     ///< of 255, mean over a tile's pixels and channels
     static constexpr int tilesAllowed = 2; ///< together: a blinking cursor is none
 
     bool sameSize = false;

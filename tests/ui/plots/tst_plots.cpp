@@ -291,7 +291,7 @@ private slots:
         QTest::keyClick(strip.canvas(), Qt::Key_Up);
         QCOMPARE(strip.currentToken(), 6);
         QCOMPARE(strip.readout(),
-                 QString::fromUtf8("Token 7, “6”, KL 0.06 nats, Δ ln p -0.1, another top token"));
+                 QString::fromUtf8("Token 7, “6”, KL 0.06 nats, Δ ln p −0.1, another top token"));
         QCOMPARE(moved.size(), 3);
     }
 
