@@ -42,6 +42,19 @@ struct Outcome {
     }
 };
 
+/// Stopped when this returns: a signal alone leaves threads a moment.
+bool freeze(pid_t pid) {
+    ::kill(pid, SIGSTOP);
+    return QTest::qWaitFor(
+        [pid] {
+            QFile stat(QStringLiteral("/proc/%1/stat").arg(pid));
+            if (!stat.open(QIODevice::ReadOnly)) return false;
+            const QByteArray line = stat.readAll();
+            return line.mid(line.lastIndexOf(')') + 2, 1) == "T";
+        },
+        30'000);
+}
+
 bool isAlive(qint64 pid) {
     return ::kill(pid_t(pid), 0) == 0;
 }
@@ -125,7 +138,7 @@ private slots:
         engine.start();
         QTRY_COMPARE_WITH_TIMEOUT(engine.state(), State::Ready, patience);
         const auto pid = pid_t(engine.hello()[QStringLiteral("pid")].toInt());
-        ::kill(pid, SIGSTOP);
+        QVERIFY(freeze(pid));
         QTest::qWait(900); // on this machine and with nothing asked: nobody waits for it
         QCOMPARE(engine.silence(), 0);
         Outcome outcome;
@@ -141,7 +154,7 @@ private slots:
         QCOMPARE(engine.silence(), 0);
         QCOMPARE(silences.last()[0].toLongLong(), 0);
         // A restart gets rid of one that hangs for good.
-        ::kill(pid, SIGSTOP);
+        QVERIFY(freeze(pid));
         Outcome lost;
         engine.call(QStringLiteral("list_dir"), {}, lost.catcher());
         QTRY_VERIFY_WITH_TIMEOUT(engine.silence() > 0, patience);

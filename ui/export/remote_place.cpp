@@ -71,6 +71,12 @@ void RemotePlace::ask(const QString& folder, const QString& at) {
                        m_known = true;
                        m_there = result.ok() && at == folder;
                        m_listing = result.value;
+                       // What would have to be a folder is a file, or may not be looked into.
+                       const QString next =
+                           folder.mid(at.size()).section(u'/', 0, 0, QString::SectionSkipEmpty);
+                       for (const QJsonValue& entry : m_listing[QLatin1String("entries")].toArray())
+                           if (!m_there && entry[QLatin1String("name")].toString() == next)
+                               m_listing = {};
                        emit changed();
                    });
 }
