@@ -255,7 +255,7 @@ private slots:
         row("no model", "info", 2, "MODEL");
         row("model is nowhere", "info {dir}/nothing-here", 1, "nothing-here");
         row("repository is nowhere", "info no-such-org/no-such-model", 1, "no-such-model");
-        row("cuda", "info {golden} --device cuda", 1, "no CUDA");
+        row("cuda", "info {golden} --device cuda", 1, "processor only");
         row("selftest cuda", "selftest --device cuda", 5, "nothing was checked");
         row("device", "info {golden} --device tpu", 2, "tpu");
         row("memory", "info {golden} --memory lots", 2, "lots");
