@@ -17,6 +17,7 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <system_error>
 #include <unistd.h>
 
 namespace bitloom::serve {
@@ -54,6 +55,17 @@ void checkOutput(const Output& output) {
     if (fs::exists(partial, ignored) && !output.resume)
         throw Error("an unfinished '" + partial.string() + "' is there from an earlier run",
                     "Go on with it (resume), or remove it to start again.");
+}
+
+/// Folders above the output that are not there yet: a client elsewhere cannot make them.
+void makeParents(const Output& output) {
+    std::error_code failed;
+    const fs::path parent = output.folder.parent_path();
+    fs::create_directories(parent, failed);
+    if (failed)
+        throw Error(
+            fmt::format("the folder '{}' cannot be made: {}", parent.string(), failed.message()),
+            "Choose another place.");
 }
 
 int64_t bytesOnDisk(const fs::path& folder) {
@@ -167,6 +179,7 @@ Json write(Engine& engine, Job& job, const ResolvedRequest& resolved,
     int64_t resumed = 0, written = 0;
     // Who follows from another machine reads the journal there.
     engine.files.allowFolder(output.folder.string() + ".partial");
+    makeParents(output);
     withCancelHint("cancelled; what was finished is kept",
                    "The same call with resume goes on where this one stopped.", [&] {
                        CheckpointWriter writer(output.folder, *resolved.model, layout, how);
@@ -263,6 +276,7 @@ Json exportModel(Engine& engine, Job& job) {
     checkOutput(output);
     const auto source = QuantizedCheckpoint::open(resolveModelFolder(name));
     engine.start(compute);
+    makeParents(output);
     const int64_t bytes = exportHuggingFace(*source,
                                             dtype == "f32"    ? DType::F32
                                             : dtype == "bf16" ? DType::BF16
