@@ -73,10 +73,22 @@ struct Scene {
     QImage grab(QWidget& widget, bool dark) {
         f.settings.setTheme(dark ? Settings::Theme::Dark : Settings::Theme::Light);
         if (QWidget* focus = QApplication::focusWidget()) focus->clearFocus();
+        const auto hideFigures = [&] {
+            for (const char* name : {"chatFigures-left", "chatFigures-right", "exportSpace"})
+                for (QLabel* label : widget.findChildren<QLabel*>(QString::fromLatin1(name)))
+                    label->setText(QStringLiteral("figures"));
+        };
+        // Before what is still to come, which may write them anew, and before the last layout: how
+        // many lines they took must not be seen.
+        hideFigures();
         QTest::qWait(250);
-        for (const char* name : {"chatFigures-left", "chatFigures-right", "exportSpace"})
-            for (QLabel* label : widget.findChildren<QLabel*>(QString::fromLatin1(name)))
-                label->setText(QStringLiteral("figures"));
+        hideFigures();
+        // Texts that wrap take their height from the width they had when they were set: all anew.
+        const QSize size = widget.size();
+        widget.resize(size + QSize(40, 0));
+        QTest::qWait(50);
+        widget.resize(size);
+        QTest::qWait(50);
         return widget.grab().toImage();
     }
 
