@@ -87,10 +87,6 @@ void toHalf(const float* x, uint16_t* out, int64_t n) {
     floatToHalf({x, size_t(n)}, {out, size_t(n)});
 }
 
-void fromHalf(const uint16_t* x, float* out, int64_t n) {
-    halfToFloat({x, size_t(n)}, {out, size_t(n)});
-}
-
 template<class Column>
 void addSparseOf(const SparsePanel& panel, const float* x, float* y) {
     const uint8_t* step = panel.entries();
@@ -114,8 +110,8 @@ void addSparse(const SparsePanel& panel, const float* x, float* y) {
 }
 
 std::vector<DenseRowKernels> collect() {
-    std::vector<DenseRowKernels> all{{"scalar", multiply, multiplyMany, combine, exponentiate,
-                                      siluProduct, toHalf, fromHalf, addSparse}};
+    std::vector<DenseRowKernels> all{
+        {"scalar", multiply, multiplyMany, combine, exponentiate, siluProduct, toHalf, addSparse}};
     if (denseRowsAvx2.multiply && runsDenseAvx2()) all.push_back(denseRowsAvx2);
     if (denseRowsAvx512.multiply && runsDenseAvx512()) all.push_back(denseRowsAvx512);
     return all;

@@ -52,7 +52,6 @@ struct DenseRowKernels {
     void (*siluProduct)(float* gate, const float* up, int64_t n);
     /// Rounded to nearest, ties to even.
     void (*toHalf)(const float* x, uint16_t* out, int64_t n);
-    void (*fromHalf)(const uint16_t* x, float* out, int64_t n);
     /// y[r] += Σ value·x[column] over the panel's entries of row r: a chain in their order, the
     /// same in every version.
     void (*addSparse)(const SparsePanel& panel, const float* x, float* y);

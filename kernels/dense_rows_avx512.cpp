@@ -114,19 +114,10 @@ BITLOOM_TARGET void toHalf(const float* x, uint16_t* out, int64_t n) {
         out[i] = _cvtss_sh(x[i], _MM_FROUND_TO_NEAREST_INT);
 }
 
-BITLOOM_TARGET void fromHalf(const uint16_t* x, float* out, int64_t n) {
-    int64_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        store(out + i, loadF16(x + i));
-    for (; i < n; ++i)
-        out[i] = _cvtsh_ss(x[i]);
-}
-
 } // namespace
 
-const DenseRowKernels denseRowsAvx512{"avx512",   multiplyAny,  multiplyManyAny,
-                                      combineAny, exponentiate, siluProduct,
-                                      toHalf,     fromHalf,     addSparse};
+const DenseRowKernels denseRowsAvx512{"avx512",     multiplyAny, multiplyManyAny, combineAny,
+                                      exponentiate, siluProduct, toHalf,          addSparse};
 
 bool runsDenseAvx512() {
     // GCC's and clang's run-time asks XGETBV whether the system keeps the wide registers.

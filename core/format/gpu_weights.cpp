@@ -4,9 +4,8 @@
 
 #include "core/base/error.h"
 #include "core/base/threads.h"
-#include "kernels/half.h"
+#include "core/format/kernel_columns.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,26 +16,6 @@ namespace {
 
 using kernels::GpuColumn;
 using kernels::GpuMatrix;
-using kernels::PanelKind;
-
-PanelKind kindOf(const ColumnClass& c) {
-    switch (c.bits) {
-    case 1:
-    case 2:
-        return PanelKind::Table2;
-    case 3:
-        return PanelKind::Table3;
-    case 4:
-        return PanelKind::Table4;
-    case 5:
-        // A table of 32 entries is stored as the entries themselves.
-        return c.kind == PointKind::Table ? PanelKind::Plain8 : PanelKind::Plain5;
-    case 6:
-        return PanelKind::Plain6;
-    default:
-        return PanelKind::Plain8;
-    }
-}
 
 /// Columns and the codes of those whose entries take the codes' place.
 struct Columns {
@@ -44,50 +23,24 @@ struct Columns {
     std::vector<std::vector<uint8_t>> replaced;
 };
 
-GpuColumn gridColumn(const ColumnWeights& w, int64_t k, const ColumnClass& c) {
-    GpuColumn column;
-    column.offset = int16_t(-(1 << (c.bits - 1)));
-    column.remainder = column.scale = kernels::halfToFloat(w.scale[size_t(k)]);
-    column.remainder *= float(-column.offset) - kernels::halfToFloat(w.zero[size_t(k)]);
-    for (size_t e = 0; e < column.entries.size(); ++e)
-        column.entries[e] = uint8_t(e);
-    return column;
-}
-
-GpuColumn tableColumn(const ColumnWeights& w, int64_t k, const ColumnClass& c,
-                      std::vector<std::vector<uint8_t>>& replaced) {
-    GpuColumn column;
-    const std::span<const int8_t> values(w.tables.data() + k * 32, size_t(1) << c.bits);
-    column.scale = kernels::halfToFloat(w.scale[size_t(k)]);
-    column.offset = *std::min_element(values.begin(), values.end());
-    const int span = *std::max_element(values.begin(), values.end()) - column.offset;
-    if (c.bits <= 4 && span > (c.bits <= 3 ? 127 : 254))
-        throw Error("the table of column " + std::to_string(k) +
-                    " is wider than the format allows");
-    if (c.bits == 5) {
-        replaced.emplace_back();
-        for (const uint8_t code : w.columnCodes(k))
-            replaced.back().push_back(uint8_t(values[code] - column.offset));
-    } else {
-        for (size_t e = 0; e < values.size(); ++e)
-            column.entries[e] = uint8_t(values[e] - column.offset);
-    }
-    return column;
-}
-
 Columns columnsOf(const ColumnWeights& w) {
     Columns out;
     out.replaced.reserve(size_t(w.cols)); // pointers into it stay
     for (int64_t k = 0; k < w.cols; ++k) {
-        const ColumnClass& c = w.classAt(k);
-        if (c.kind == PointKind::Raw) continue;
-        const size_t before = out.replaced.size();
-        GpuColumn column =
-            c.kind == PointKind::Grid ? gridColumn(w, k, c) : tableColumn(w, k, c, out.replaced);
+        if (w.classAt(k).kind == PointKind::Raw) continue;
+        const KernelColumn own = kernelColumn(w, k);
+        GpuColumn column;
         column.source = int32_t(k);
-        column.kind = kindOf(c);
-        column.codes =
-            out.replaced.size() > before ? out.replaced.back().data() : w.columnCodes(k).data();
+        column.kind = own.kind;
+        column.codes = w.columnCodes(k).data();
+        column.entries = own.entries;
+        column.scale = own.scale;
+        column.remainder = own.remainder;
+        column.offset = own.offset;
+        if (std::vector<uint8_t> codes = replacedCodes(w, k); !codes.empty()) {
+            out.replaced.push_back(std::move(codes));
+            column.codes = out.replaced.back().data();
+        }
         out.columns.push_back(column);
     }
     return out;
@@ -146,7 +99,7 @@ GpuMatrix gpuMatrixOf(std::span<const int8_t> codes, std::span<const float> rowS
             own[n] = uint8_t(codes[size_t(n * cols + k)] + 128);
         columns[size_t(k)].source = int32_t(k);
         columns[size_t(k)].codes = own;
-        columns[size_t(k)].offset = -128;
+        columns[size_t(k)].offset = gridOffset(8);
     }
     const kernels::GpuOrder order = kernels::orderGpuColumns(columns);
     GpuMatrix m = kernels::describeGpuMatrix(rows, cols, columns, order, {});

@@ -4,7 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/threads.h"
-#include "kernels/half.h"
+#include "core/format/kernel_columns.h"
 #include "kernels/sparse_panel.h"
 
 #include <algorithm>
@@ -12,35 +12,8 @@
 
 namespace bitloom {
 
-namespace {
-
 using kernels::PanelKind;
 using kernels::PanelSegment;
-
-PanelKind panelKindOf(const ColumnClass& c) {
-    switch (c.bits) {
-    case 1:
-    case 2:
-        return PanelKind::Table2;
-    case 3:
-        return PanelKind::Table3;
-    case 4:
-        return PanelKind::Table4;
-    case 5:
-        // A table of 32 entries is stored as the entries themselves.
-        return c.kind == PointKind::Table ? PanelKind::Plain8 : PanelKind::Plain5;
-    case 6:
-        return PanelKind::Plain6;
-    default:
-        return PanelKind::Plain8;
-    }
-}
-
-int16_t gridOffset(int bits) {
-    return int16_t(-(1 << (bits - 1)));
-}
-
-} // namespace
 
 /// From columns to rows: a row's outliers lie together, columns ascending.
 struct PanelWeights::Outliers {
@@ -159,7 +132,7 @@ void PanelWeights::place(const ColumnWeights& weights) {
             m_rawColumns.push_back(k);
             m_raw.insert(m_raw.end(), weights.raw[size_t(k)].begin(), weights.raw[size_t(k)].end());
         } else {
-            byKind[size_t(panelKindOf(c))].push_back(k);
+            byKind[size_t(kernelKind(c))].push_back(k);
         }
     }
     for (size_t kind = byKind.size(); kind-- > 0;) {
@@ -170,32 +143,12 @@ void PanelWeights::place(const ColumnWeights& weights) {
         addSegment({PanelKind(kind), int64_t(columns.size())});
         const int entries = kernels::panelEntries(PanelKind(kind));
         for (const int64_t k : columns) {
-            float scale = 0, remainder = 0;
-            int16_t offset = 0;
-            std::vector<uint8_t> table(size_t(entries), uint8_t(0));
-            if (k >= 0) {
-                const ColumnClass& c = weights.classAt(k);
-                scale = kernels::halfToFloat(weights.scale[size_t(k)]);
-                if (c.kind == PointKind::Grid) {
-                    offset = gridOffset(c.bits);
-                    const float zero = kernels::halfToFloat(weights.zero[size_t(k)]);
-                    remainder = scale * (float(-offset) - zero);
-                    for (size_t e = 0; e < table.size(); ++e)
-                        table[e] = uint8_t(e);
-                } else {
-                    const int8_t* values = weights.tables.data() + k * 32;
-                    const int used = 1 << c.bits;
-                    offset = *std::min_element(values, values + used);
-                    for (int e = 0; e < std::min(used, entries); ++e)
-                        table[size_t(e)] = uint8_t(values[e] - offset);
-                    const int span = *std::max_element(values, values + used) - offset;
-                    if (entries && span > (c.bits <= 3 ? 127 : 254))
-                        throw Error("the table of column " + std::to_string(k) +
-                                    " is wider than the format allows");
-                }
-            }
-            addColumn(k, scale, remainder, offset);
-            entriesOfAll.insert(entriesOfAll.end(), table.begin(), table.end());
+            KernelColumn column;
+            column.scale = 0; // of padding
+            if (k >= 0) column = kernelColumn(weights, k);
+            addColumn(k, column.scale, column.remainder, column.offset);
+            entriesOfAll.insert(entriesOfAll.end(), column.entries.begin(),
+                                column.entries.begin() + entries);
         }
     }
     finishBlocks();
@@ -234,18 +187,9 @@ void PanelWeights::placePanels(const Outliers& outliers) {
 }
 
 void PanelWeights::packPanels(const ColumnWeights& weights, int threads) {
-    // Codes of 5-bit tables, replaced by their entries.
     std::vector<std::vector<uint8_t>> replaced(static_cast<size_t>(m_cols));
-    for (size_t i = 0; i < m_column.size(); ++i) {
-        const int64_t k = m_column[i];
-        if (k < 0) continue;
-        const ColumnClass& c = weights.classAt(k);
-        if (c.kind != PointKind::Table || c.bits != 5) continue;
-        const std::span codes = weights.columnCodes(k);
-        for (const uint8_t code : codes)
-            replaced[size_t(k)].push_back(
-                uint8_t(weights.tables[size_t(k * 32 + code)] - m_offsets[i]));
-    }
+    for (const int32_t k : m_column)
+        if (k >= 0) replaced[size_t(k)] = replacedCodes(weights, k);
     const Outliers outliers(weights);
     placePanels(outliers);
     parallelFor(panels(), 1, threads, [&](int64_t begin, int64_t end) {

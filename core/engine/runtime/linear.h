@@ -33,8 +33,6 @@ public:
     int64_t colCount() const { return m_cols; }
     int64_t bytes() const; ///< that a product reads
     const PanelWeights* panels() const { return m_panels.get(); }
-    /// Rows as stored or float32; null data for panels.
-    const kernels::RowMatrix& matrix() const { return m_stored.matrix; }
     std::span<const float> bias() const { return m_bias; } ///< [rows], or empty
 
     /// Vectors [count, cols], made ready once for a product.
