@@ -5,6 +5,7 @@
 #include "kernels/dense_rows.h"
 #include "kernels/half.h"
 
+#include <QString>
 #include <QTest>
 
 #include <cmath>
@@ -23,6 +24,9 @@ struct Sample {
     std::vector<char> bytes;
     std::vector<double> values; ///< [rows, cols]
 
+    auto weight() const {
+        return [this](int64_t r, int64_t c) { return values[size_t(r * cols + c)]; };
+    }
     RowMatrix matrix() const { return {bytes.data() + 1, type, rows, cols, stride}; }
 };
 
@@ -62,6 +66,47 @@ Sample sampleOf(RowType type, int64_t rows, int64_t cols, std::mt19937& random) 
     return s;
 }
 
+std::vector<float> randomFloats(size_t count, std::mt19937& random) {
+    std::vector<float> x(count);
+    std::normal_distribution<float> normal;
+    for (float& v : x)
+        v = normal(random);
+    return x;
+}
+
+/// What is wrong with y[v·out + n] = base + Σ_k weight(n, k)·x[v·stride + k], n < results, as sums
+/// in double; and `behind` must still stand behind the results. "" where nothing is.
+struct Products {
+    int64_t vectors, results, terms;
+    int64_t stride, out; ///< from one vector to the next, of x and of y
+    double tolerance;    ///< of Σ |terms|
+    float base = 0, behind = 99;
+};
+template<class Weight>
+QString wrong(const Products& p, const Weight& weight, const std::vector<float>& x,
+              const std::vector<float>& y) {
+    for (int64_t v = 0; v < p.vectors; ++v) {
+        for (int64_t n = 0; n < p.results; ++n) {
+            double sum = double(p.base), size = std::abs(sum);
+            for (int64_t k = 0; k < p.terms; ++k) {
+                const double product = weight(n, k) * double(x[size_t(v * p.stride + k)]);
+                sum += product;
+                size += std::abs(product);
+            }
+            const double got = double(y[size_t(v * p.out + n)]);
+            if (!(std::abs(got - sum) <= p.tolerance * size))
+                return QStringLiteral("%1, not %2, in row %3 of vector %4")
+                    .arg(got)
+                    .arg(sum)
+                    .arg(n)
+                    .arg(v);
+        }
+        if (y[size_t(v * p.out + p.results)] != p.behind)
+            return QStringLiteral("written beyond vector %1").arg(v);
+    }
+    return {};
+}
+
 void addCases() {
     QTest::addColumn<int>("kernel");
     QTest::addColumn<int>("type");
@@ -92,28 +137,13 @@ private slots:
         QFETCH(int, vectors);
         std::mt19937 random(7);
         const Sample s = sampleOf(RowType(type), rows, cols, random);
-        const int64_t stride = cols + 5, out = rows + 2;
-        std::vector<float> x(size_t(vectors * stride)), y(size_t(vectors * out), 99.f);
-        std::normal_distribution<float> normal;
-        for (float& v : x)
-            v = normal(random);
-        allDenseRowKernels()[size_t(kernel)].multiply(s.matrix(), {x.data(), vectors, stride},
-                                                      y.data(), out);
-        for (int v = 0; v < vectors; ++v) {
-            for (int r = 0; r < rows; ++r) {
-                double sum = 0, size = 0;
-                for (int c = 0; c < cols; ++c) {
-                    const double product =
-                        s.values[size_t(r * cols + c)] * double(x[size_t(v * stride + c)]);
-                    sum += product;
-                    size += std::abs(product);
-                }
-                const double got = double(y[size_t(v * out + r)]);
-                QVERIFY2(std::abs(got - sum) <= 1e-6 * size,
-                         qPrintable(QStringLiteral("%1, not %2").arg(got).arg(sum)));
-            }
-            QCOMPARE(y[size_t(v * out + rows)], 99.f); // nothing beyond
-        }
+        const Products p{vectors, rows, cols, cols + 5, rows + 2, 1e-6};
+        const std::vector<float> x = randomFloats(size_t(vectors * p.stride), random);
+        std::vector<float> y(size_t(vectors * p.out), p.behind);
+        allDenseRowKernels()[size_t(kernel)].multiply(s.matrix(), {x.data(), vectors, p.stride},
+                                                      y.data(), p.out);
+        const QString error = wrong(p, s.weight(), x, y);
+        QVERIFY2(error.isEmpty(), qPrintable(error));
     }
 
     void multiplyMany_data() {
@@ -136,29 +166,14 @@ private slots:
         QFETCH(int, vectors);
         std::mt19937 random(17);
         const Sample s = sampleOf(RowType(type), rows, cols, random);
-        const int64_t stride = cols + 5, out = rows + 2;
-        std::vector<float> x(size_t(vectors * stride)), first;
-        std::normal_distribution<float> normal;
-        for (float& v : x)
-            v = normal(random);
+        const Products p{vectors, rows, cols, cols + 5, rows + 2, 2e-6};
+        const std::vector<float> x = randomFloats(size_t(vectors * p.stride), random);
+        std::vector<float> first;
         for (const DenseRowKernels& kernels : allDenseRowKernels()) {
-            std::vector<float> y(size_t(vectors * out), 99.f);
-            kernels.multiplyMany(s.matrix(), {x.data(), vectors, stride}, y.data(), out);
-            for (int v = 0; v < vectors; ++v) {
-                for (int r = 0; r < rows; ++r) {
-                    double sum = 0, size = 0;
-                    for (int c = 0; c < cols; ++c) {
-                        const double product =
-                            s.values[size_t(r * cols + c)] * double(x[size_t(v * stride + c)]);
-                        sum += product;
-                        size += std::abs(product);
-                    }
-                    const double got = double(y[size_t(v * out + r)]);
-                    QVERIFY2(std::abs(got - sum) <= 2e-6 * size,
-                             qPrintable(QStringLiteral("%1, not %2").arg(got).arg(sum)));
-                }
-                QCOMPARE(y[size_t(v * out + rows)], 99.f); // nothing beyond
-            }
+            std::vector<float> y(size_t(vectors * p.out), p.behind);
+            kernels.multiplyMany(s.matrix(), {x.data(), vectors, p.stride}, y.data(), p.out);
+            const QString error = wrong(p, s.weight(), x, y);
+            QVERIFY2(error.isEmpty(), qPrintable(error));
             if (first.empty()) first = y;
             QVERIFY2(y == first, kernels.name);
         }
@@ -173,26 +188,14 @@ private slots:
         QFETCH(int, vectors);
         std::mt19937 random(8);
         const Sample s = sampleOf(RowType(type), rows, cols, random);
-        const int64_t stride = rows + 5, out = cols + 2;
-        std::vector<float> x(size_t(vectors * stride)), y(size_t(vectors * out), 0.25f);
-        std::normal_distribution<float> normal;
-        for (float& v : x)
-            v = normal(random);
-        allDenseRowKernels()[size_t(kernel)].combine(s.matrix(), {x.data(), vectors, stride},
-                                                     y.data(), out);
-        for (int v = 0; v < vectors; ++v) {
-            for (int c = 0; c < cols; ++c) {
-                double sum = 0.25, size = 0.25;
-                for (int r = 0; r < rows; ++r) {
-                    const double product =
-                        s.values[size_t(r * cols + c)] * double(x[size_t(v * stride + r)]);
-                    sum += product;
-                    size += std::abs(product);
-                }
-                QVERIFY(std::abs(double(y[size_t(v * out + c)]) - sum) <= 1e-6 * size);
-            }
-            QCOMPARE(y[size_t(v * out + cols)], 0.25f);
-        }
+        const Products p{vectors, cols, rows, rows + 5, cols + 2, 1e-6, 0.25f, 0.25f};
+        const std::vector<float> x = randomFloats(size_t(vectors * p.stride), random);
+        std::vector<float> y(size_t(vectors * p.out), p.base);
+        allDenseRowKernels()[size_t(kernel)].combine(s.matrix(), {x.data(), vectors, p.stride},
+                                                     y.data(), p.out);
+        const auto transposed = [&](int64_t c, int64_t r) { return s.weight()(r, c); };
+        const QString error = wrong(p, transposed, x, y);
+        QVERIFY2(error.isEmpty(), qPrintable(error));
     }
 
     void exponentials() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "tests/support/gui_fixture.h"
+#include "tests/support/speed_by_hand.h"
 
 #include "core/base/error.h"
 #include "ui/state/plan_service.h"
@@ -132,27 +133,9 @@ private slots:
         WorkbenchFixture f;
         Workbench& w = f.workbench;
         QCOMPARE(w.figures().tokensPerSecond, 0.0);
-        SpeedTable table;
-        for (const LayerEntry& entry : w.model()->entries) {
-            const auto same = [&](const SpeedTable::Matrix& m) {
-                return m.rows == entry.rows && m.cols == entry.cols;
-            };
-            if (std::ranges::any_of(table.matrices, same)) continue;
-            SpeedTable::Matrix m{entry.rows, entry.cols, {}, 0};
-            for (const int width : SpeedTable::widths)
-                m.seconds.push_back(1e-6 * width * double(entry.rows * entry.cols));
-            table.matrices.push_back(m);
-        }
-        table.otherSeconds = 0.01;
+        SpeedTable table = SpeedByHand::table(*w.model());
         w.setSpeedTable(std::make_shared<const SpeedTable>(table));
-        const auto counted = [&] {
-            double seconds = 0.01;
-            for (size_t l = 0; l < w.model()->entries.size(); ++l)
-                for (const uint8_t point : w.plan().points(int(l)))
-                    seconds +=
-                        1e-6 * w.model()->menu[point].bits * double(w.model()->entries[l].rows);
-            return 1 / seconds;
-        };
+        const auto counted = [&] { return SpeedByHand::tokensPerSecond(w); };
         for (const double bits : {2.6, 3.0, 5.5}) {
             w.requestBudget({Budget::Kind::Bits, bits});
             QVERIFY(std::abs(w.figures().tokensPerSecond / counted() - 1) < 1e-9);
