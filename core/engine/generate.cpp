@@ -71,6 +71,9 @@ bool TextModel::resident() const {
 int64_t TextModel::memoryBytes() const {
     return m_state->fast ? m_state->fast->memoryBytes() : m_state->exact->memoryBytes();
 }
+int64_t TextModel::workingBytes() const {
+    return m_state->fast ? m_state->fast->workingBytes() : m_state->exact->memoryBytes();
+}
 int64_t TextModel::weightBytes() const {
     return m_state->fast ? m_state->fast->weightBytes() : m_state->exact->weightBytes();
 }

@@ -79,6 +79,8 @@ public:
     void load(Progress& progress);
     bool resident() const;       ///< weights stay in memory
     int64_t memoryBytes() const; ///< held now: weights and cache, without mapped files
+    /// Weights and cache, mapped or not: what one model takes beside another.
+    int64_t workingBytes() const;
     int64_t weightBytes() const; ///< that a token reads; of what is loaded
     /// Tokens of a prompt that are best run at once: small where weights are ready, so that a wish
     /// to stop is heard soon; large where they must be made anew.

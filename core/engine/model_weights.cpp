@@ -201,7 +201,19 @@ public:
         });
         return m_fingerprint;
     }
-    int64_t storedBytes() const override { return m_base->storedBytes(); }
+    /// What the base would take with the replaced layers in the place of its own.
+    int64_t storedBytes() const override {
+        int64_t bytes = m_base->storedBytes();
+        for (const auto& [name, linear] : m_linears) {
+            bytes += std::visit([](const auto& weights) { return packedBytes(weights); }, linear);
+            if (const auto rows = m_base->storedRows(name + ".weight"))
+                bytes -= rows->matrix.rows * rows->matrix.cols *
+                         kernels::rowTypeBytes(rows->matrix.type);
+            else if (const auto columns = m_base->columns(name))
+                bytes -= packedBytes(*columns);
+        }
+        return bytes;
+    }
 
 private:
     static void copy(std::string_view name, const std::vector<float>& values, int64_t begin,

@@ -240,6 +240,15 @@ std::vector<TensorSpec> columnSpecs(const std::string& layer, int64_t rows,
     return specs;
 }
 
+int64_t packedBytes(const ColumnWeights& weights) {
+    const auto counts = countClasses(weights.classOf, weights.classes.size());
+    int64_t bytes = 0;
+    for (const StoredShape& shape :
+         columnShapes(weights.rows, weights.cols, weights.classes, counts, weights.rawDtype))
+        bytes += shape.bytes();
+    return bytes;
+}
+
 std::vector<PackedTensor> pack(const ColumnWeights& weights) {
     const std::string where = "column weights";
     checkSizes(weights, where);

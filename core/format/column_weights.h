@@ -98,6 +98,10 @@ struct GroupFormat {
 std::vector<TensorSpec> groupSpecs(const std::string& layer, int64_t rows, int64_t cols,
                                    const GroupFormat& format);
 
+/// Bytes that pack() will give, from the shape and the classes alone.
+int64_t packedBytes(const ColumnWeights& weights);
+int64_t packedBytes(const GroupWeights& weights);
+
 /// Throw Error for weights that FORMAT §1 does not allow; on as many threads as there are cores.
 std::vector<PackedTensor> pack(const ColumnWeights& weights);
 std::vector<PackedTensor> pack(const GroupWeights& weights);

@@ -85,6 +85,13 @@ std::vector<TensorSpec> groupSpecs(const std::string& layer, int64_t rows, int64
     return specs;
 }
 
+int64_t packedBytes(const GroupWeights& weights) {
+    int64_t bytes = 0;
+    for (const StoredShape& shape : groupShapes(weights.rows, weights.cols, formatOf(weights)))
+        bytes += shape.bytes();
+    return bytes;
+}
+
 std::vector<PackedTensor> pack(const GroupWeights& weights) {
     check(weights, "group weights");
     std::vector<PackedTensor> tensors;

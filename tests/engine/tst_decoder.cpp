@@ -150,7 +150,15 @@ private slots:
         group.zero.assign(groups, 7);
         for (int64_t i = 0; i < info.rows * info.cols; ++i)
             group.codes.push_back(uint8_t(i * 7 % 16));
+        int64_t bytes = base->storedBytes();
+        for (const PackedTensor& tensor : pack(group))
+            bytes += int64_t(tensor.bytes.size());
+        bytes -= int64_t(Checkpoint::open(golden("llama2-gqa")->folder())
+                             ->require(info.name + ".weight")
+                             .bytes()
+                             .size());
         const auto weights = overlay(base, {{info.name, QuantizedLinear(std::move(group))}});
+        QCOMPARE(weights->storedBytes(), bytes);
         TextModel exact(weights, compute()), original(base, compute());
         TextModel fast(weights, compute(), Arithmetic::Fast, KvType::F32);
         const std::vector<int32_t> all = ids(6, base->config().vocab);

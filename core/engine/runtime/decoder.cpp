@@ -156,6 +156,10 @@ int64_t Decoder::memoryBytes() const {
     return (m_resident ? ownBytes(*m_weights) : 0) + m_cache.bytes();
 }
 
+int64_t Decoder::workingBytes() const {
+    return weightBytes() + m_cache.bytes();
+}
+
 void Decoder::growRope(int64_t positions) {
     const size_t half = m_frequencies.size();
     for (auto p = int64_t(m_cos.size() / half); p < positions; ++p)

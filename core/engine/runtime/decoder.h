@@ -49,6 +49,9 @@ public:
     bool companyMatters() const;
     int64_t weightBytes() const; ///< read for one token
     int64_t memoryBytes() const; ///< held: weights that are not the file's, and the cache
+    /// Weights, be they the mapped file's or not, and the cache: what one model takes beside
+    /// another, whatever way it is stored.
+    int64_t workingBytes() const;
     /// Weights in memory that are not the file's: what memoryBytes() comes to without a cache.
     static int64_t ownBytes(const ModelWeights& weights);
     const ModelWeights& weights() const { return *m_weights; }

@@ -145,7 +145,7 @@ public:
                 {"seconds", g.generateSeconds},
                 {"tokens_per_second",
                  g.generateSeconds > 0 ? Json(double(g.ids.size()) / g.generateSeconds) : Json()},
-                {"memory", text.memoryBytes()},
+                {"memory", text.workingBytes()},
                 {"resident", text.resident()},
                 {"context_used", m_prompt.size() + g.ids.size()},
                 {"context_total", text.maxPositions()}};

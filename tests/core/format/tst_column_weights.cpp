@@ -175,6 +175,10 @@ private slots:
         const ColumnWeights weights =
             randomColumns(random, rows, cols, menu, brain ? DType::BF16 : DType::F16);
         const auto packed = pack(weights);
+        int64_t bytes = 0;
+        for (const PackedTensor& tensor : packed)
+            bytes += int64_t(tensor.bytes.size());
+        QCOMPARE(packedBytes(weights), bytes);
 
         const auto specs =
             columnSpecs("L", rows, weights.classes, weights.classOf, weights.rawDtype);
