@@ -265,6 +265,8 @@ private slots:
         f.window->dock(QStringLiteral("layers"))->raise();
         QVERIFY2(f.window->minimumSizeHint().width() <= 1640,
                  qPrintable(QString::number(f.window->minimumSizeHint().width())));
+        // A page that is hidden meanwhile follows as well.
+        f.window->setLayoutId(QStringLiteral("compare"));
         f.settings.setFontPercent(100);
         QTRY_COMPARE(f.find<QComboBox>("presetBox")->height(), box);
         QTRY_VERIFY(f.window->minimumSizeHint().width() <= 1180);

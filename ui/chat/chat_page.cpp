@@ -162,10 +162,12 @@ QWidget* ChatPage::makeAnswers() {
     m_legend = new UnderlineLegend;
     m_apartNote = captionLabel({});
     m_apartNote->setForegroundRole(QPalette::PlaceholderText);
+    m_apartNote->setWordWrap(true);
+    m_apartNote->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
     m_foot = new QWidget;
     m_foot->setLayout(foot);
     foot->addWidget(m_legend);
-    foot->addWidget(m_apartNote, 1, Qt::AlignRight);
+    foot->addWidget(m_apartNote, 1);
     column->addWidget(m_foot);
     return box;
 }

@@ -222,7 +222,7 @@ TokenPanel::TokenPanel(QWidget* parent) : QWidget(parent) {
     m_table->verticalHeader()->hide();
     m_table->horizontalHeader()->setSectionsClickable(false);
     m_table->horizontalHeader()->setHighlightSections(false);
-    column->addWidget(m_table);
+    column->addWidget(m_table, 100);
     m_note = captionLabel({});
     m_note->setForegroundRole(QPalette::PlaceholderText);
     m_note->setWordWrap(true);
@@ -278,8 +278,10 @@ void TokenPanel::fit() {
                                          metrics.averageCharWidth() * 12) +
                                   12);
     }
-    m_table->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    m_table->setFixedHeight(row * rowsShown + std::max(header->sizeHint().height(), row) + 6);
+    // All rows where there is room, else two and a scroll bar.
+    const int titles = std::max(header->sizeHint().height(), row) + 6;
+    m_table->setMinimumHeight(titles + 2 * row);
+    m_table->setMaximumHeight(titles + rowsShown * row);
 }
 
 void TokenPanel::changeEvent(QEvent* event) {

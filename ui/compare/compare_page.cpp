@@ -211,11 +211,12 @@ QWidget* ComparePage::makeBars() {
     against->setForegroundRole(QPalette::PlaceholderText);
     head->addWidget(against);
     m_left = choice(QStringLiteral("compareLeft"), tr("Plan that it is compared with"));
-    head->addStretch(1);
     m_sum = new QLabel;
     m_sum->setObjectName(QStringLiteral("compareSum"));
     m_sum->setTextFormat(Qt::RichText);
-    head->addWidget(m_sum);
+    m_sum->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
+    m_sum->setWordWrap(true);
+    head->addWidget(m_sum, 1);
     column->addLayout(head);
     m_plot = new LayerDifferencePlot;
     m_plot->setObjectName(QStringLiteral("layerDifferences"));
@@ -229,6 +230,9 @@ QWidget* ComparePage::makeBars() {
 void ComparePage::fit() {
     const QFontMetrics metrics(font());
     m_table->verticalHeader()->setDefaultSectionSize(std::max(26, metrics.height() + 10));
+    // Names may be as long as a folder's; the window must not have to be.
+    for (QComboBox* choice : {m_left, m_right})
+        choice->setMinimumWidth(metrics.averageCharWidth() * 14);
     QHeaderView* header = m_table->horizontalHeader();
     header->setFont(captionFont());
     header->setSectionResizeMode(CompareModel::Name, QHeaderView::Stretch);

@@ -108,9 +108,13 @@ std::vector<LegendEntry> LayerDifferencePlot::legend(const PlotTheme& theme) con
             {LegendEntry::Mark::Box, theme.bits(2), tr("%1 spends fewer").arg(m_data.right)}};
 }
 
+double LayerDifferencePlot::leftRoom() const {
+    return leftAxisRoom(smallFont(), signedText(-2, 1), 60);
+}
+
 QRectF LayerDifferencePlot::area(const QRectF& rect) const {
     const double line = QFontMetricsF(smallFont()).height();
-    const QRectF inner = rect.adjusted(60, 10, -16, -line - 10);
+    const QRectF inner = rect.adjusted(leftRoom(), 10, -16, -line - 10);
     return kindsThatFit(inner.width()).isEmpty() ? inner : inner.adjusted(0, 0, 0, -line - 2);
 }
 
@@ -128,7 +132,7 @@ void LayerDifferencePlot::paintAxes(QPainter& painter, const QRectF& inner,
     painter.setFont(small);
     painter.setRenderHint(QPainter::Antialiasing, false);
     const std::vector<double> ticks =
-        roundTicks(-m_top, m_top, std::clamp(int(inner.height() / 32), 2, 7));
+        roundTicks(-m_top, m_top, std::clamp(int(inner.height() / (2.3 * metrics.height())), 2, 7));
     const int decimals = ticks.size() > 1 && ticks[1] - ticks[0] < 0.1 ? 2 : 1;
     for (const double tick : ticks) {
         const double y = std::round(inner.center().y() - tick / m_top * inner.height() / 2);
@@ -165,12 +169,7 @@ void LayerDifferencePlot::paintAxes(QPainter& painter, const QRectF& inner,
     }
     painter.drawText(QRectF(last, bottom, inner.right() - last, metrics.height()),
                      Qt::AlignRight | Qt::AlignTop | Qt::TextDontClip, unit);
-    painter.save();
-    painter.translate(inner.left() - 50, inner.center().y());
-    painter.rotate(-90);
-    painter.drawText(QRectF(-80, -metrics.height() / 2, 160, metrics.height()), Qt::AlignCenter,
-                     tr("Δ mean bits"));
-    painter.restore();
+    drawLeftTitle(painter, inner, leftRoom(), tr("Δ mean bits"));
 }
 
 /// "q", "k", … "down": the kinds of matrices, where every bar of a model this wide has room for its

@@ -52,6 +52,7 @@ protected:
 
 private:
     QRectF area(const QRectF& rect) const;
+    double leftRoom() const; ///< of the tick labels and the title
     int layerAt(double x) const;
     void paint(QPainter& painter, const QRectF& rect, const PlotTheme& theme, bool print) const;
     QStringList kindsThatFit(double width) const;

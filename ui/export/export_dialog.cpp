@@ -348,7 +348,7 @@ void ExportDialog::check() {
                                     .arg(bytesText(QLocale(), double(m_place.freeBytes)))
                               : tr("%1 free on this disk, too little")
                                     .arg(bytesText(QLocale(), double(m_place.freeBytes))));
-    m_form->setRowVisible(m_made, m_place.exists && m_place.made);
+    m_form->setRowVisible(m_made, idle && m_place.exists && m_place.made);
     m_made->setFullText(tr("'%1' is not there yet and will be made.").arg(now.folder));
     const PlotTheme theme = PlotTheme::of(palette());
     m_spaceIcon->setPixmap(

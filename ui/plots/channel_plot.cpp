@@ -33,6 +33,8 @@ ChannelPlot::ChannelPlot(QWidget* parent) : PlotView(parent), d(std::make_unique
     d->plot = new QCustomPlot(this);
     d->plot->setNoAntialiasingOnDrag(false);
     d->plot->setMinimumSize(160, 96);
+    d->titles = new AxisTitles(*d->plot);
+    d->titles->setTicks(8, 5);
     d->plot->addLayer(QStringLiteral("channels"), d->plot->layer(QStringLiteral("main")));
     d->plot->layer(QStringLiteral("channels"))->setMode(QCPLayer::lmBuffered);
     QCPAxisRect* rect = d->plot->axisRect();

@@ -20,10 +20,7 @@ constexpr double kWheelFactor = 1.25; ///< per notch
 } // namespace
 
 bool ChannelPlot::canvasEvent(QEvent* event) {
-    if (event->type() == QEvent::Resize) {
-        d->labelValues();
-        d->fitHeader();
-    }
+    if (event->type() == QEvent::Resize) d->fitHeader();
     if (d->channels() <= 0) return false;
     switch (event->type()) {
     case QEvent::MouseButtonPress:

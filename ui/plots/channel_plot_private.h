@@ -23,6 +23,7 @@ struct ChannelPlot::Private {
 
     ChannelPlot* q;
     QCustomPlot* plot = nullptr;
+    AxisTitles* titles = nullptr;
     PaintedLayer *bars = nullptr, *overlay = nullptr;
     QSharedPointer<NumberTicker> linearTicker{new NumberTicker}, placeTicker{new NumberTicker};
     QSharedPointer<DecadeTicker> decadeTicker{new DecadeTicker};
@@ -93,7 +94,6 @@ struct ChannelPlot::Private {
     void fitHeader();
     void showSelection();
     QString offScaleWords() const;
-    void labelValues(); ///< of the axis, on two lines where one is too long
     void metricsChanged();
     void updatePinned(const std::vector<ChannelPin>& pins);
 

@@ -122,14 +122,6 @@ QString ChannelPlot::Private::offScaleWords() const {
                                .arg(countText(q->locale(), offScale), most);
 }
 
-void ChannelPlot::Private::labelValues() {
-    QString label = metricTitle(metric);
-    const int room = (printTheme ? plot->viewport().height() : plot->height()) - 56;
-    if (QFontMetrics(q->smallFont()).horizontalAdvance(label) > room)
-        label.replace(QLatin1String(", "), QLatin1String("\n"));
-    plot->yAxis->setLabel(label);
-}
-
 void ChannelPlot::Private::metricsChanged() {
     auto* model = qobject_cast<QStandardItemModel*>(metricBox->model());
     for (int i = 0; i < channelMetricCount; ++i) {
@@ -169,8 +161,6 @@ void ChannelPlot::Private::restyle() {
     plot->setLocale(q->locale());
     plot->xAxis->setTicker(placeTicker);
     placeTicker->setIntegers(true);
-    placeTicker->setTickCount(8);
-    linearTicker->setTickCount(5);
     if (!printTheme) styleScaleButtons(colours);
 }
 
@@ -195,19 +185,19 @@ void ChannelPlot::Private::styleScaleButtons(const PlotTheme& colours) {
 }
 
 void ChannelPlot::Private::replot() {
-    labelValues();
+    QString channels;
     switch (orderBy) {
     case ChannelOrder::Index:
-        plot->xAxis->setLabel(ChannelPlot::tr("input channel, in index order"));
+        channels = ChannelPlot::tr("input channel, in index order");
         break;
     case ChannelOrder::ValueDescending:
-        plot->xAxis->setLabel(
-            ChannelPlot::tr("input channels, largest %1 first").arg(metricName(metric)));
+        channels = ChannelPlot::tr("input channels, largest %1 first").arg(metricName(metric));
         break;
     case ChannelOrder::GroupedByBits:
-        plot->xAxis->setLabel(ChannelPlot::tr("input channels, most bits first"));
+        channels = ChannelPlot::tr("input channels, most bits first");
         break;
     }
+    titles->set(channels, metricTitle(metric));
     plot->replot(QCustomPlot::rpQueuedRefresh);
 }
 

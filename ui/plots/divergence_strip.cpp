@@ -43,6 +43,9 @@ struct DivergenceStrip::Private {
     int length() const { return std::max({count(), expected, 1}); }
     bool axes(const QRectF& rect) const { return rect.height() >= kSparklineHeight; }
     QRectF area(const QRectF& rect) const;
+    double leftRoom() const {
+        return leftAxisRoom(q->smallFont(), tickText(q->locale(), top, top / 10), 56);
+    }
     int tokenAt(const QRectF& rect, double x) const;
     void paint(QPainter& painter, const QRectF& rect, const PlotTheme& theme, bool print) const;
     void paintAxes(QPainter& painter, const QRectF& rect, const PlotTheme& theme) const;
@@ -174,7 +177,7 @@ QSize DivergenceStrip::minimumSizeHint() const {
 QRectF DivergenceStrip::Private::area(const QRectF& rect) const {
     if (!axes(rect)) return rect.adjusted(4, 5, -4, -2);
     const double line = QFontMetricsF(q->smallFont()).height();
-    return rect.adjusted(56, line + 8, -16, -line - 8);
+    return rect.adjusted(leftRoom(), line + 8, -16, -line - 8);
 }
 
 int DivergenceStrip::Private::tokenAt(const QRectF& rect, double x) const {
@@ -222,7 +225,7 @@ void DivergenceStrip::Private::paintAxes(QPainter& painter, const QRectF& rect,
     const QFontMetricsF metrics(small);
     painter.setFont(small);
     painter.setRenderHint(QPainter::Antialiasing, false);
-    const int lines = std::clamp(int(rect.height() / 28), 2, 5);
+    const int lines = std::clamp(int(rect.height() / (2 * metrics.height())), 1, 5);
     const std::vector<double> ticks = roundTicks(0, top, lines);
     const double step = ticks.size() > 1 ? ticks[1] - ticks[0] : top;
     for (const double tick : ticks) {
@@ -250,12 +253,7 @@ void DivergenceStrip::Private::paintAxes(QPainter& painter, const QRectF& rect,
     painter.drawText(
         QRectF(unitStart, rect.bottom() + 4, rect.right() - unitStart, metrics.height()),
         Qt::AlignRight | Qt::AlignTop | Qt::TextDontClip, unit);
-    painter.save();
-    painter.translate(rect.left() - 46, rect.center().y());
-    painter.rotate(-90);
-    painter.drawText(QRectF(-60, -metrics.height() / 2, 120, metrics.height()), Qt::AlignCenter,
-                     DivergenceStrip::tr("KL, nats"));
-    painter.restore();
+    drawLeftTitle(painter, rect, leftRoom(), DivergenceStrip::tr("KL, nats"));
 }
 
 void DivergenceStrip::Private::paintBars(QPainter& painter, const QRectF& rect,

@@ -31,6 +31,7 @@ HeatMap::HeatMap(QWidget* parent) : PlotView(parent), d(std::make_unique<Private
     header()->addWidget(d->heading);
     header()->addWidget(d->quantities);
     header()->addWidget(d->columnTitle, 1);
+    d->columnTitle->setMinimumWidth(1); // rather cut than a window that cannot be made smaller
     header()->addWidget(d->scale);
     connect(d->quantities, &QComboBox::activated, this, &HeatMap::quantityChosen);
     setCanvas(d->canvas, tr("Heat map"));
@@ -291,7 +292,7 @@ void HeatMap::themeChanged() {
     d->heading->setFont(boldened(font()));
     const QFontMetrics metrics(smallFont());
     const int ends = 2 * metrics.horizontalAdvance(QStringLiteral("3.2·10⁻⁹")) + 24;
-    d->scale->setFixedSize(metrics.horizontalAdvance(d->data.unit) + ends + 150,
+    d->scale->setFixedSize(metrics.horizontalAdvance(d->data.unit) + ends + d->scaleBar + 20,
                            metrics.height() + 6);
     d->invalidate();
 }

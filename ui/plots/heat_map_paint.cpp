@@ -215,7 +215,7 @@ void HeatMap::Private::paintScale(QPainter& painter, const QRectF& rect, const P
     const QLocale locale = q->locale();
     const QString from = numberText(locale, unscaled(low), 2),
                   to = numberText(locale, unscaled(high), 2);
-    constexpr double bar = 130;
+    constexpr double bar = scaleBar;
     painter.setFont(small);
     painter.setPen(theme.secondary);
     const double toWidth = metrics.horizontalAdvance(to),

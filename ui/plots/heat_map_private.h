@@ -20,6 +20,7 @@ struct HeatMap::Private {
     explicit Private(HeatMap* owner) : q(owner) {}
 
     HeatMap* q;
+    static constexpr int scaleBar = 110; ///< length of the colour scale
     PaintedCanvas *canvas = nullptr, *scale = nullptr;
     QLabel* heading = nullptr;
     ElidedLabel* columnTitle = nullptr;

@@ -21,6 +21,8 @@ constexpr double kReach = 9; ///< pixels from a point that still hit it
 ParetoPlot::ParetoPlot(QWidget* parent) : PlotView(parent), d(std::make_unique<Private>(this)) {
     d->plot = new QCustomPlot(this);
     d->plot->setMinimumSize(160, 96);
+    d->titles = new AxisTitles(*d->plot);
+    d->titles->setTicks(7, 4);
     QCPAxisRect* rect = d->plot->axisRect();
     rect->setMinimumMargins(QMargins(56, 10, 16, 24));
     new PaintedLayer(d->plot, QStringLiteral("main"), rect,
@@ -133,12 +135,11 @@ void ParetoPlot::Private::range() {
     const double tall = high - low, wide = right - left;
     plot->xAxis->setRange(left - 0.03 * wide, right + 0.05 * wide);
     plot->yAxis->setRange(low - 0.1 * tall, high + 0.12 * tall);
-    plot->xAxis->setLabel(horizontal == Horizontal::BitsPerWeight
-                              ? ParetoPlot::tr("true bits per weight")
-                          : sizeUnit == kGibibyte ? ParetoPlot::tr("size, GiB")
-                                                  : ParetoPlot::tr("size, MiB"));
-    plot->yAxis->setLabel(data.text.isEmpty() ? ParetoPlot::tr("perplexity")
-                                              : ParetoPlot::tr("perplexity, %1").arg(data.text));
+    titles->set(horizontal == Horizontal::BitsPerWeight ? ParetoPlot::tr("true bits per weight")
+                : sizeUnit == kGibibyte                 ? ParetoPlot::tr("size, GiB")
+                                                        : ParetoPlot::tr("size, MiB"),
+                data.text.isEmpty() ? ParetoPlot::tr("perplexity")
+                                    : ParetoPlot::tr("perplexity, %1").arg(data.text));
 }
 
 double ParetoPlot::Private::bitsAt(double coordinate) const {
@@ -266,8 +267,6 @@ void ParetoPlot::Private::restyle() {
     plot->setLocale(q->locale());
     plot->xAxis->setTicker(bottomTicker);
     plot->yAxis->setTicker(leftTicker);
-    bottomTicker->setTickCount(7);
-    leftTicker->setTickCount(4);
 }
 
 void ParetoPlot::themeChanged() {

@@ -232,67 +232,78 @@ QRectF ParetoPlot::Private::paintLegend(QCPPainter& painter, const PlotTheme& th
 }
 
 void ParetoPlot::Private::paintOverlay(QCPPainter& painter) {
-    const PlotTheme colours = theme();
-    const QRectF rect = area();
-    const QFont small = q->smallFont();
     painter.setRenderHint(QPainter::Antialiasing);
-    if (hasPlan()) {
-        const QPointF at = pixel(plan.bits, plan.bytes, plan.perplexity);
-        if (at.x() >= rect.left() - 1 && at.x() <= rect.right() + 1) {
-            painter.setPen(QPen(colours.accent, 1));
-            painter.drawLine(QPointF(at.x(), rect.top()), QPointF(at.x(), rect.bottom()));
-            if (rect.adjusted(-8, -8, 8, 8).contains(at)) {
-                painter.setPen(QPen(colours.accent, 2));
-                painter.setBrush(colours.panel);
-                painter.drawEllipse(at, 6, 6);
-                painter.setPen(Qt::NoPen);
-                painter.setBrush(colours.accent);
-                painter.drawEllipse(at, 2, 2);
-            }
-            QString words = planName.isEmpty() ? ParetoPlot::tr("this plan") : planName;
-            const auto measured = std::find_if(
-                data.measured.begin(), data.measured.end(), [this](const MeasuredMark& mark) {
-                    return mark.family == MeasuredMark::Family::Plan && mark.bits == plan.bits &&
-                           mark.bytes == plan.bytes;
-                });
-            QString predicted = perplexityText(plan.perplexity);
-            if (measured == data.measured.end() && std::isfinite(plan.high) &&
-                std::isfinite(plan.low) && plan.high > plan.low)
-                predicted +=
-                    QStringLiteral("\u00A0±\u00A0") + perplexityText((plan.high - plan.low) / 2);
-            words = ParetoPlot::tr("%1: predicted %2").arg(words, isolated(predicted));
-            if (measured != data.measured.end())
-                words = ParetoPlot::tr("%1, measured %2")
-                            .arg(words, perplexityText(measured->perplexity));
-            const QFont bold = boldened(small);
-            const QFontMetricsF metrics(bold);
-            const double width = metrics.horizontalAdvance(words) + 2;
-            double x = at.x() + 7;
-            if (x + width > rect.right()) x = at.x() - 7 - width;
-            QRectF label(x, rect.top() + 4, width, metrics.height());
-            if (label.intersects(legendBox)) {
-                if (at.x() - 7 - width > rect.left())
-                    label.moveRight(at.x() - 7);
-                else
-                    label.moveTop(legendBox.bottom() + 4);
-            }
-            // In a narrow view it crosses the line rather than the axis.
-            label.moveLeft(std::clamp(label.left(), rect.left() + 4,
-                                      std::max(rect.left() + 4, rect.right() - width)));
-            QColor halo = colours.panel;
-            halo.setAlphaF(0.85f);
-            painter.fillRect(label.adjusted(-3, 0, 3, 0), halo);
-            painter.setFont(bold);
-            painter.setPen(colours.text);
-            painter.drawText(label, Qt::AlignLeft | Qt::AlignVCenter | Qt::TextDontClip, words);
-        }
-    }
+    if (hasPlan()) paintPlan(painter);
     if (cursor < 0 || cursor >= int(stops.size()) || printTheme) return;
     const QPointF at = pixel(stops[size_t(cursor)]);
-    painter.setPen(QPen(colours.accent, 1.6));
+    painter.setPen(QPen(theme().accent, 1.6));
     painter.setBrush(Qt::NoBrush);
     painter.drawEllipse(at, 7, 7);
-    drawReadoutBox(painter, colours, small, readoutLines(stops[size_t(cursor)]), at, rect);
+    drawReadoutBox(painter, theme(), q->smallFont(), readoutLines(stops[size_t(cursor)]), at,
+                   area());
+}
+
+void ParetoPlot::Private::paintPlan(QCPPainter& painter) const {
+    const PlotTheme colours = theme();
+    const QRectF rect = area();
+    const QPointF at = pixel(plan.bits, plan.bytes, plan.perplexity);
+    if (at.x() < rect.left() - 1 || at.x() > rect.right() + 1) return;
+    painter.setPen(QPen(colours.accent, 1));
+    painter.drawLine(QPointF(at.x(), rect.top()), QPointF(at.x(), rect.bottom()));
+    if (rect.adjusted(-8, -8, 8, 8).contains(at)) {
+        painter.setPen(QPen(colours.accent, 2));
+        painter.setBrush(colours.panel);
+        painter.drawEllipse(at, 6, 6);
+        painter.setPen(Qt::NoPen);
+        painter.setBrush(colours.accent);
+        painter.drawEllipse(at, 2, 2);
+    }
+    // In a plot of a few lines words would hide the curve; the table beside says the same.
+    constexpr int fewLines = 5;
+    if (rect.height() >= fewLines * QFontMetricsF(q->smallFont()).height())
+        paintPlanLabel(painter, at.x());
+}
+
+QString ParetoPlot::Private::planWords() const {
+    const QString name = planName.isEmpty() ? ParetoPlot::tr("this plan") : planName;
+    const auto measured = std::ranges::find_if(data.measured, [this](const MeasuredMark& mark) {
+        return mark.family == MeasuredMark::Family::Plan && mark.bits == plan.bits &&
+               mark.bytes == plan.bytes;
+    });
+    QString predicted = perplexityText(plan.perplexity);
+    if (measured == data.measured.end() && std::isfinite(plan.high) && std::isfinite(plan.low) &&
+        plan.high > plan.low)
+        predicted += QStringLiteral("\u00A0±\u00A0") + perplexityText((plan.high - plan.low) / 2);
+    const QString words = ParetoPlot::tr("%1: predicted %2").arg(name, isolated(predicted));
+    if (measured == data.measured.end()) return words;
+    return ParetoPlot::tr("%1, measured %2").arg(words, perplexityText(measured->perplexity));
+}
+
+void ParetoPlot::Private::paintPlanLabel(QCPPainter& painter, double line) const {
+    const PlotTheme colours = theme();
+    const QRectF rect = area();
+    const QString words = planWords();
+    const QFont bold = boldened(q->smallFont());
+    const QFontMetricsF metrics(bold);
+    const double width = metrics.horizontalAdvance(words) + 2;
+    double x = line + 7;
+    if (x + width > rect.right()) x = line - 7 - width;
+    QRectF label(x, rect.top() + 4, width, metrics.height());
+    if (label.intersects(legendBox)) {
+        if (line - 7 - width > rect.left())
+            label.moveRight(line - 7);
+        else
+            label.moveTop(legendBox.bottom() + 4);
+    }
+    // In a narrow view it crosses the line rather than the axis.
+    label.moveLeft(
+        std::clamp(label.left(), rect.left() + 4, std::max(rect.left() + 4, rect.right() - width)));
+    QColor halo = colours.panel;
+    halo.setAlphaF(0.85f);
+    painter.fillRect(label.adjusted(-3, 0, 3, 0), halo);
+    painter.setFont(bold);
+    painter.setPen(colours.text);
+    painter.drawText(label, Qt::AlignLeft | Qt::AlignVCenter | Qt::TextDontClip, words);
 }
 
 } // namespace bitloom::ui

@@ -22,6 +22,7 @@ struct ParetoPlot::Private {
 
     ParetoPlot* q;
     QCustomPlot* plot = nullptr;
+    AxisTitles* titles = nullptr;
     QSharedPointer<NumberTicker> bottomTicker{new NumberTicker}, leftTicker{new NumberTicker};
     ParetoData data;
     PredictedPoint plan{NAN, NAN, NAN, NAN, NAN};
@@ -55,6 +56,9 @@ struct ParetoPlot::Private {
 
     void paintData(QCPPainter& painter);
     void paintOverlay(QCPPainter& painter);
+    void paintPlan(QCPPainter& painter) const;
+    QString planWords() const;
+    void paintPlanLabel(QCPPainter& painter, double line) const; ///< beside the plan's line
     void paintBand(QCPPainter& painter, const PlotTheme& theme) const;
     void paintCurve(QCPPainter& painter, const PlotTheme& theme) const;
     void paintReference(QCPPainter& painter, const PlotTheme& theme) const;

@@ -4,6 +4,7 @@
 
 #include "ui/plots/number_text.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace bitloom::ui {
@@ -82,6 +83,52 @@ void styleAxes(QCustomPlot& plot, const PlotTheme& theme, const QFont& small) {
     rect->axis(QCPAxis::atBottom)->grid()->setVisible(false);
     // Beside the first column, not over it: a spike there is one pixel wide.
     rect->axis(QCPAxis::atLeft)->setOffset(1);
+}
+
+AxisTitles::AxisTitles(QCustomPlot& plot) : QObject(&plot), m_plot(plot) {
+    connect(&plot, &QCustomPlot::afterLayout, this, &AxisTitles::fit);
+}
+
+void AxisTitles::set(const QString& bottom, const QString& left) {
+    m_bottom = bottom;
+    m_left = left;
+}
+
+void AxisTitles::setTicks(int bottom, int left) {
+    m_bottomTicks = bottom;
+    m_leftTicks = left;
+}
+
+bool AxisTitles::show(QCPAxis* axis, const QString& text, int ticks) {
+    if (axis->label() == text && axis->ticker()->tickCount() == ticks) return false;
+    axis->setLabel(text);
+    axis->ticker()->setTickCount(ticks);
+    // What a title takes, the rectangle loses: the layout runs again.
+    for (const auto phase :
+         {QCPLayoutElement::upPreparation, QCPLayoutElement::upMargins, QCPLayoutElement::upLayout})
+        m_plot.plotLayout()->update(phase);
+    return true;
+}
+
+void AxisTitles::fit() {
+    constexpr int fewLines = 8;
+    const QFontMetrics bottom(m_plot.xAxis->labelFont()), left(m_plot.yAxis->labelFont());
+    const auto shortened = [](const QFontMetrics& metrics, const QString& text, int room) {
+        const QString fitting = metrics.elidedText(text, Qt::ElideRight, room);
+        return fitting.size() > text.size() / 2 ? fitting : QString();
+    };
+    const QRect all = m_plot.viewport();
+    const bool low = all.height() < fewLines * bottom.height();
+    const int widest = std::max(1, bottom.horizontalAdvance(QStringLiteral("00000")));
+    show(m_plot.xAxis, low ? QString() : shortened(bottom, m_bottom, m_plot.axisRect()->width()),
+         std::clamp(m_plot.axisRect()->width() / widest, 2, m_bottomTicks));
+    const int room = m_plot.axisRect()->height();
+    const auto fits = [&](const QString& line) { return left.horizontalAdvance(line) <= room; };
+    const QStringList lines = m_left.split(QStringLiteral(", "));
+    show(m_plot.yAxis,
+         !fits(m_left) && std::ranges::all_of(lines, fits) ? lines.join(QLatin1Char('\n'))
+                                                           : shortened(left, m_left, room),
+         std::clamp(room * 2 / (3 * std::max(1, left.height())), 2, m_leftTicks));
 }
 
 void paintInto(QCustomPlot& plot, QCPPainter& painter, const QRect& rect) {

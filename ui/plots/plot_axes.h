@@ -53,6 +53,25 @@ private:
 /// Thin axes, horizontal grid lines, no frame; fonts and colours of the theme.
 void styleAxes(QCustomPlot& plot, const PlotTheme& theme, const QFont& small);
 
+/// The titles of a plot's two axes, as far as there is room for them: the left one breaks after its
+/// comma, then is shortened; the bottom one is left out of a plot of a few lines. Ticks are as many
+/// as their labels have room for, up to what `setTicks` says.
+class AxisTitles : public QObject {
+    Q_OBJECT
+public:
+    explicit AxisTitles(QCustomPlot& plot); ///< owned by it
+    void set(const QString& bottom, const QString& left);
+    void setTicks(int bottom, int left);
+
+private:
+    void fit();
+    bool show(QCPAxis* axis, const QString& text, int ticks);
+
+    QCustomPlot& m_plot;
+    QString m_bottom, m_left;
+    int m_bottomTicks = 5, m_leftTicks = 5;
+};
+
 /// Draws a plot into a rectangle of `painter`; sizes of the view
 /// itself stay as they are.
 void paintInto(QCustomPlot& plot, QCPPainter& painter, const QRect& rect);

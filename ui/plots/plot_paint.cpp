@@ -11,6 +11,24 @@
 
 namespace bitloom::ui {
 
+double leftAxisRoom(const QFont& font, const QString& widest, double least) {
+    const QFontMetricsF metrics(font);
+    return std::max(least, std::ceil(metrics.horizontalAdvance(widest) + metrics.height() + 12));
+}
+
+void drawLeftTitle(QPainter& painter, const QRectF& inner, double room, const QString& title) {
+    const QFontMetricsF metrics(painter.font());
+    const QString text = metrics.elidedText(title, Qt::ElideRight, inner.height());
+    if (text.size() <= title.size() / 2) return;
+    painter.save();
+    painter.translate(inner.left() - room + metrics.height() / 2 + 2, inner.center().y());
+    painter.rotate(-90);
+    painter.drawText(
+        QRectF(-inner.height() / 2, -metrics.height() / 2, inner.height(), metrics.height()),
+        Qt::AlignCenter | Qt::TextDontClip, text);
+    painter.restore();
+}
+
 QFont boldened(QFont font) {
     font.setWeight(QFont::DemiBold);
     return font;

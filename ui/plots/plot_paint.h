@@ -38,6 +38,12 @@ bool isVector(const QPainter& painter);
 /// About `count` round numbers that cover [low, high]; empty for a range that is none.
 std::vector<double> roundTicks(double low, double high, int count);
 
+/// What a plot needs left of its data: labels as wide as `widest` and the turned title, at least
+/// `least`.
+double leftAxisRoom(const QFont& font, const QString& widest, double least);
+/// The turned title at the outer edge of that room, shortened to the height of `inner`.
+void drawLeftTitle(QPainter& painter, const QRectF& inner, double room, const QString& title);
+
 QFont boldened(QFont font);
 
 } // namespace bitloom::ui

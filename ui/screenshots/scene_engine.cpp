@@ -206,18 +206,21 @@ void shootSizes(StageWindow& studio, const Stage& stage) {
             camera.shootLight(studio.window(), QByteArray(view) + '-' + name);
         }
     };
-    for (const auto& [percent, name] : {std::pair{80, "80"}, std::pair{200, "200"}}) {
-        stage.settings.setFontPercent(percent);
+    const auto resized = [&](QSize size) {
+        letRun(200); // the window's least size follows the letters
+        studio.window().resize(size);
         studio.window().resetLayout();
         letRun(200);
+    };
+    for (const auto& [percent, name] : {std::pair{80, "80"}, std::pair{200, "200"}}) {
+        stage.settings.setFontPercent(percent);
+        resized({1440, 900});
         all(name);
     }
     stage.settings.setFontPercent(100);
     for (const auto& [size, name] :
          {std::pair{QSize(1024, 640), "1024x640"}, std::pair{QSize(2560, 1440), "2560x1440"}}) {
-        studio.window().resize(size);
-        studio.window().resetLayout();
-        letRun(200);
+        resized(size);
         all(name);
     }
     studio.window().resize(1440, 900);

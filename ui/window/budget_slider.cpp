@@ -199,14 +199,21 @@ void BudgetSlider::changeEvent(QEvent* event) {
     update();
 }
 
+/// Under its tick, but not beyond the ends of the widget.
+std::pair<int, int> BudgetSlider::textExtent(double value, int textWidth) const {
+    const int left =
+        std::clamp(positionOf(value) - textWidth / 2, 0, std::max(0, width() - textWidth));
+    return {left, left + textWidth};
+}
+
 void BudgetSlider::layTicks() {
     m_ticks.clear();
     if (!m_format || !(m_high > m_low)) return;
     const QFontMetrics metrics(captionFont());
     std::vector<std::pair<int, int>> taken;
     const auto extent = [&](double value, const QString& text) {
-        const int half = metrics.horizontalAdvance(text) / 2;
-        return std::pair(positionOf(value) - half - 5, positionOf(value) + half + 5);
+        const auto [left, right] = textExtent(value, metrics.horizontalAdvance(text));
+        return std::pair(left - 5, right + 5);
     };
     for (const double end : {m_low, m_high}) {
         m_ticks.push_back({end, m_format(end), true});
@@ -267,7 +274,7 @@ void BudgetSlider::paintEvent(QPaintEvent*) {
         painter.fillRect(QRect(at, top, 1, tick.text.isEmpty() ? 3 : 4), theme.border);
         if (tick.text.isEmpty() || !live) continue;
         const int w = metrics.horizontalAdvance(tick.text);
-        const int left = std::clamp(at - w / 2, 0, std::max(0, width() - w));
+        const int left = textExtent(tick.value, w).first;
         painter.setPen(ink);
         painter.drawText(QRect(left, top + 5, w + 1, metrics.height()), Qt::AlignLeft, tick.text);
     }

@@ -5,6 +5,7 @@
 #include <QSlider>
 
 #include <functional>
+#include <utility>
 #include <vector>
 
 namespace bitloom::ui {
@@ -54,6 +55,7 @@ private:
     QRect track() const;
     double share(double value) const; ///< [0, 1] along the track, left to right
     void layTicks();
+    std::pair<int, int> textExtent(double value, int textWidth) const; ///< of a tick's text
     void moveTo(double value);
 
     double m_low = 2, m_high = 8, m_unit = 0.01, m_value = 3, m_shown = 1;

@@ -22,8 +22,11 @@
 #include "ui/window/welcome_page.h"
 
 #include <QAction>
+#include <QComboBox>
+#include <QCoreApplication>
 #include <QDockWidget>
 #include <QEvent>
+#include <QLayout>
 #include <QStackedWidget>
 #include <QVBoxLayout>
 
@@ -160,9 +163,25 @@ QDialog* MainWindow::makeDialog(const QString& id) {
 
 void MainWindow::changeEvent(QEvent* event) {
     QMainWindow::changeEvent(event);
-    // Queued: the title itself hears of the font after the window.
+    // Queued: what is in the window hears of the font after it.
     if (event->type() == QEvent::FontChange && m_titleLabel)
-        QMetaObject::invokeMethod(this, &MainWindow::updateTitle, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(this, &MainWindow::fontChanged, Qt::QueuedConnection);
+}
+
+void MainWindow::fontChanged() {
+    updateTitle();
+    // Qt keeps combo boxes' least sizes, and layouts in hidden pages, as they were, and with them
+    // the window's least size.
+    for (QComboBox* box : findChildren<QComboBox*>()) {
+        QEvent event(QEvent::StyleChange);
+        QCoreApplication::sendEvent(box, &event);
+    }
+    for (QLayout* layout : findChildren<QLayout*>())
+        layout->invalidate();
+    for (QWidget* widget : findChildren<QWidget*>())
+        widget->updateGeometry();
+    for (const QDockWidget* dock : std::as_const(m_docks))
+        dock->layout()->activate(); // which fixes its least size, shown or not
 }
 
 } // namespace bitloom::ui

@@ -128,6 +128,7 @@ private:
     void rememberLayout();
     const ViewLayout* layoutOf(const QString& id) const;
     void updateTitle();
+    void fontChanged();
     PlotView* plotInFocus() const;
     void togglePlotTable();
     // main_window_files.cpp

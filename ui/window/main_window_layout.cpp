@@ -11,6 +11,7 @@
 #include "ui/docks/plan_panel.h"
 #include "ui/models/texts.h"
 #include "ui/plots/channel_plot.h"
+#include "ui/plots/plot_paint.h"
 #include "ui/plots/plot_view.h"
 #include "ui/state/jobs.h"
 #include "ui/state/session.h"
@@ -24,6 +25,7 @@
 #include <QActionGroup>
 #include <QApplication>
 #include <QDockWidget>
+#include <QFontMetrics>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMenu>
@@ -275,9 +277,12 @@ void MainWindow::updateTitle() {
         if (m_workbench.isModified()) detail += QStringLiteral(", ") % tr("modified");
     }
     const QString name = model ? model->title : QStringLiteral("bitloom-studio");
-    m_titleLabel->setText(detail.isEmpty()
-                              ? QStringLiteral("<b>%1</b>").arg(name.toHtmlEscaped())
-                              : QStringLiteral("<b>%1</b>, %2").arg(name.toHtmlEscaped(), detail));
+    const QFontMetrics metrics(boldened(m_titleLabel->font()));
+    const QString bold =
+        QStringLiteral("<b>%1</b>")
+            .arg(metrics.elidedText(name, Qt::ElideMiddle, metrics.averageCharWidth() * 40)
+                     .toHtmlEscaped());
+    m_titleLabel->setText(detail.isEmpty() ? bold : QStringLiteral("%1, %2").arg(bold, detail));
     // A menu bar asks its corner widget for its size only when it is told to lay out again.
     m_titleLabel->setFixedWidth(m_titleLabel->sizeHint().width());
     menuBar()->setCornerWidget(m_titleLabel);
