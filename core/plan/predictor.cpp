@@ -31,6 +31,20 @@ double unbent(double y) {
     return b > 0 ? 2 * bend * y / (b + root) : (root - b) / 3;
 }
 
+/// Nats over FP16 that no plan exceeds: a model that has lost everything still guesses tokens by
+/// how frequent they are, about 7 nats a token, of which a working model needs 2 or more.
+constexpr double worst = 5;
+
+/// y for small y (0.5 % less at half a nat), never more than `worst`.
+double limited(double y) {
+    return y / std::sqrt(1 + y / worst * (y / worst));
+}
+
+double unlimited(double nll) {
+    const double share = std::min(nll / worst, 1 - 1e-12);
+    return worst * share / std::sqrt((1 - share) * (1 + share));
+}
+
 constexpr double bandLow = 0.6, bandHigh = 1.6; // measured over predicted, before any measurement
 constexpr double bandWeight = 2;                // measurements that this band counts as
 constexpr double nearBits = 0.05; // budgets closer than this count as equal when weighting points
@@ -52,7 +66,8 @@ double residualAt(MethodStage stage, const std::vector<MeasuredPoint>& points, d
         if (i == leaveOut) continue;
         const double distance = points[i].bitsPerWeight - bitsPerWeight;
         const double weight = 1 / (distance * distance + nearBits * nearBits);
-        sum += weight * (std::log(points[i].deltaNll) - logStart(stage, points[i].distortion));
+        sum += weight *
+               (std::log(unlimited(points[i].deltaNll)) - logStart(stage, points[i].distortion));
         weights += weight;
     }
     return weights > 0 ? sum / weights : 0;
@@ -64,8 +79,11 @@ Predictor::Predictor(MethodStage stage) : m_stage(stage) {}
 
 void Predictor::addMeasured(const MeasuredPoint& point) {
     const auto usable = [](double x) { return x > 0 && std::isfinite(x); };
-    if (usable(point.distortion) && usable(point.deltaNll) && std::isfinite(point.bitsPerWeight))
-        m_measured.push_back(point);
+    if (!usable(point.distortion) || !usable(point.deltaNll) || !std::isfinite(point.bitsPerWeight))
+        return;
+    m_measured.push_back(point);
+    // One that lost all there is says only that it did.
+    m_measured.back().deltaNll = std::min(point.deltaNll, 0.99 * worst);
 }
 
 double Predictor::scale(double bitsPerWeight) const {
@@ -75,12 +93,12 @@ double Predictor::scale(double bitsPerWeight) const {
 
 double Predictor::deltaNll(double distortion, double bitsPerWeight) const {
     if (!(distortion > 0)) return 0;
-    return scale(bitsPerWeight) * bent(distortion);
+    return limited(scale(bitsPerWeight) * bent(distortion));
 }
 
 double Predictor::distortionFor(double deltaNll, double bitsPerWeight) const {
     if (!(deltaNll > 0)) return 0;
-    return unbent(deltaNll / scale(bitsPerWeight));
+    return unbent(unlimited(deltaNll) / scale(bitsPerWeight));
 }
 
 Prediction Predictor::predict(double distortion, double bitsPerWeight, double nllFp,
@@ -96,15 +114,17 @@ Prediction Predictor::predict(double distortion, double bitsPerWeight, double nl
     if (m_measured.size() > 1)
         for (size_t i = 0; i < m_measured.size(); ++i) {
             const MeasuredPoint& point = m_measured[i];
-            const double residual = std::log(point.deltaNll) - logStart(m_stage, point.distortion) -
+            const double residual = std::log(unlimited(point.deltaNll)) -
+                                    logStart(m_stage, point.distortion) -
                                     residualAt(m_stage, m_measured, point.bitsPerWeight, i);
             const double width = 1.65 * residual / std::log(bandHigh);
             squares += width * width;
             count += 1;
         }
     const double width = std::sqrt(squares / count);
-    prediction.low = prediction.deltaNll * std::pow(bandLow, width);
-    prediction.high = prediction.deltaNll * std::pow(bandHigh, width);
+    const double middle = unlimited(prediction.deltaNll);
+    prediction.low = limited(middle * std::pow(bandLow, width));
+    prediction.high = limited(middle * std::pow(bandHigh, width));
     return prediction;
 }
 

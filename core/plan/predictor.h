@@ -27,9 +27,10 @@ struct MeasuredPoint {
 };
 
 /// ΔNLL(plan) = s · x · (1 + x / (x1 + x/2)) with x = ½ Σ D: errors add up worse than linearly
-/// where they are large. s starts per stage from figures measured once (predictor.cpp says on
-/// what), x1 is the same for all; measured points re-fit s by least squares on log ΔNLL, weighted
-/// towards the nearest budget.
+/// where they are large; of that y, y / √(1 + (y/5)²), for a model has no more than some 5 nats to
+/// lose. s starts per stage from figures measured once (predictor.cpp says on what), x1 is the same
+/// for all; measured points re-fit s by least squares on log y, weighted towards the nearest
+/// budget.
 class Predictor {
 public:
     explicit Predictor(MethodStage stage = MethodStage::CoordinateDescent);

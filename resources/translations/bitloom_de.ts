@@ -1355,6 +1355,14 @@
         <translation>Diese Schicht ist noch nicht analysiert.</translation>
     </message>
     <message>
+        <source>An analysis is running.</source>
+        <translation>Eine Analyse läuft.</translation>
+    </message>
+    <message>
+        <source>Channels appear here layer by layer.</source>
+        <translation>Kanäle erscheinen hier Schicht für Schicht.</translation>
+    </message>
+    <message>
         <source>This model has not been analyzed yet.</source>
         <translation>Dieses Modell ist noch nicht analysiert.</translation>
     </message>

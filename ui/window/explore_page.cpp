@@ -6,6 +6,7 @@
 #include "ui/models/texts.h"
 #include "ui/plots/channel_plot.h"
 #include "ui/plots/heat_map.h"
+#include "ui/state/jobs.h"
 #include "ui/state/sensitivity.h"
 
 #include <algorithm>
@@ -64,6 +65,7 @@ ExplorePage::ExplorePage(Workbench& workbench, QWidget* parent)
         updateStates();
     });
     connect(&workbench, &Workbench::phaseChanged, this, &ExplorePage::updateStates);
+    connect(&workbench.jobs(), &JobList::activeChanged, this, &ExplorePage::updateStates);
     connect(&workbench, &Workbench::layerSelected, this, [this] {
         showLayer();
         selectInHeat();
@@ -310,6 +312,12 @@ void ExplorePage::updateStates() {
         channels.message = heat.message = tr("Opening the model…");
         break;
     case Workbench::Phase::Headers:
+        if (m_workbench.jobs().isActive(QStringLiteral("analyze"))) {
+            channels.kind = heat.kind = PlotState::Kind::Loading;
+            channels.message = heat.message = tr("An analysis is running.");
+            channels.detail = tr("Channels appear here layer by layer.");
+            break;
+        }
         missing(channels);
         missing(heat);
         heat.detail.clear();

@@ -47,8 +47,11 @@ private slots:
         const Predictor predictor;
         QVERIFY(within(predictor.deltaNll(1e-6, 3), 1e-6, 0.1));
         QVERIFY(within(predictor.deltaNll(2e-6, 3), 2 * predictor.deltaNll(1e-6, 3), 1e-4));
-        // Large ones cost up to three times as much.
-        QVERIFY(within(predictor.deltaNll(1e6, 3), 3 * predictor.deltaNll(1e-6, 3) * 1e12, 1e-4));
+        // Larger ones cost up to three times as much,
+        QVERIFY(predictor.deltaNll(0.5, 3) > 1.5 * 0.5 && predictor.deltaNll(0.5, 3) < 3 * 0.5);
+        // until all that a model knows is lost.
+        QVERIFY(predictor.deltaNll(3, 3) < 5 && predictor.deltaNll(1e6, 3) < 5 + 1e-9);
+        QVERIFY(predictor.deltaNll(1e6, 3) > 4.99);
     }
     void laterStagesAreBetter() {
         for (double x : {0.2, 0.05, 0.01}) {
@@ -67,7 +70,7 @@ private slots:
             for (double x = 1e-6; x < 10; x *= 1.7) {
                 const double delta = predictor.deltaNll(x, 3.1);
                 QVERIFY(delta > last);
-                QVERIFY(within(predictor.distortionFor(delta, 3.1), x, 1e-9));
+                QVERIFY(within(predictor.distortionFor(delta, 3.1), x, 1e-6));
                 last = delta;
             }
             predictor.addMeasured({0.04 * (points + 1), 0.07, 2.5 + points});
@@ -83,7 +86,7 @@ private slots:
         predictor.addMeasured({0.03, 2 * start, 3});
         QVERIFY(within(predictor.deltaNll(0.03, 3), 2 * start, 1e-9));
         // All budgets follow the only measurement there is.
-        QVERIFY(within(predictor.deltaNll(0.1, 2.2), 2 * Predictor().deltaNll(0.1, 2.2), 1e-9));
+        QVERIFY(within(predictor.deltaNll(0.1, 2.2), 2 * Predictor().deltaNll(0.1, 2.2), 1e-2));
     }
     void nearestBudgetCountsMost() {
         const Predictor plain;
@@ -99,7 +102,7 @@ private slots:
         QVERIFY(scale(2.5) > scale(3.0) && scale(3.0) > scale(3.5));
         // Measured twice at one budget: the mean of the logarithms.
         predictor.addMeasured({0.1, 8.0 * plain.deltaNll(0.1, 2.2), 2.2});
-        QVERIFY(within(scale(2.2), 4, 0.01));
+        QVERIFY(within(scale(2.2), 4, 0.03)); // near a nat the limit is felt
     }
     void uselessPointsAreLeftOut() {
         Predictor predictor;
@@ -115,8 +118,8 @@ private slots:
 
     void bandBeforeMeasurements() {
         const Prediction p = Predictor().predict(0.03, 3, 2.0, "text");
-        QVERIFY(within(p.low, 0.6 * p.deltaNll, 1e-9));
-        QVERIFY(within(p.high, 1.6 * p.deltaNll, 1e-9));
+        QVERIFY(within(p.low, 0.6 * p.deltaNll, 1e-3));
+        QVERIFY(within(p.high, 1.6 * p.deltaNll, 1e-3));
         QCOMPARE(p.nll, 2.0 + p.deltaNll);
         QCOMPARE(p.on, std::string("text"));
         QCOMPARE(Predictor().predict(0.03, 3, 0, "").nll, 0.0);
