@@ -101,10 +101,19 @@ QString durationText(double seconds) {
     return isolated(tr("%1 h %2 min").arg(minutes / 60).arg(minutes % 60, 2, 10, QLatin1Char('0')));
 }
 
-QString perplexityText(double nll) {
-    if (!(nll > 0)) return QStringLiteral("–");
+namespace {
+int perplexityDecimals(double nll) {
     const double ppl = std::exp(nll);
-    return fixedText(ppl, ppl < 100 ? 2 : ppl < 1000 ? 1 : 0);
+    return ppl < 100 ? 2 : ppl < 1000 ? 1 : 0;
+}
+} // namespace
+
+QString perplexityText(double nll) {
+    return nll > 0 ? fixedText(std::exp(nll), perplexityDecimals(nll)) : QStringLiteral("–");
+}
+
+QString perplexityErrorText(double error, double nll) {
+    return fixedText(error, perplexityDecimals(nll));
 }
 
 QString pinText(const Pin& pin, const ModelData* model) {

@@ -25,6 +25,7 @@ QString
 durationText(double seconds); ///< "1 min left" is this + " left": "40 s", "3 min", "2 h 05 min"
 /// "5.91": as many digits as the standard error deserves, two by default.
 QString perplexityText(double nll);
+QString perplexityErrorText(double error, double nll); ///< as many decimals as that one has
 /// How a pin reads in lists: "12.mlp.up_proj, channels 3024–3263".
 QString pinText(const Pin& pin, const ModelData* model);
 /// "≤ 2.61 GiB", "3.00 bits", "≤ +2.0 %": a budget.

@@ -310,15 +310,16 @@ void BudgetBar::updateFigures() {
     const Prediction& p = f.prediction;
     if (const Measurement* m = m_workbench.measurementOfPlan()) {
         const double ppl = std::exp(m->nll);
-        m_ppl->setFigure(
-            tr("ppl %1").arg(perplexityText(m->nll)),
-            tr("± %1 (FP16 %2)")
-                .arg(fixedText(ppl * m->standardError, 2), perplexityText(m->fp16Nll)));
+        m_ppl->setFigure(tr("ppl %1").arg(perplexityText(m->nll)),
+                         tr("± %1 (FP16 %2)")
+                             .arg(perplexityErrorText(ppl * m->standardError, m->nll),
+                                  perplexityText(m->fp16Nll)));
     } else if (p.nll > 0) {
         const double fp = p.nll - p.deltaNll;
         const double half = 0.5 * (std::exp(fp + p.high) - std::exp(fp + p.low));
-        m_ppl->setFigure(tr("ppl ≈ %1").arg(perplexityText(p.nll)),
-                         tr("± %1 (FP16 %2)").arg(fixedText(half, 2), perplexityText(fp)));
+        m_ppl->setFigure(
+            tr("ppl ≈ %1").arg(perplexityText(p.nll)),
+            tr("± %1 (FP16 %2)").arg(perplexityErrorText(half, p.nll), perplexityText(fp)));
     } else {
         m_ppl->setFigure(tr("ppl +%1 %").arg(fixedText(100 * std::expm1(p.deltaNll), 1)),
                          tr("over FP16"));

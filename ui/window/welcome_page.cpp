@@ -275,7 +275,9 @@ QWidget* WelcomePage::sampleCard() {
 void WelcomePage::wake() {
     if (m_sample || m_sampleFolder.isEmpty()) return;
     m_sample = new Workbench(m_workbench.settings(), this);
-    connect(m_sample, &Workbench::planChanged, this, &WelcomePage::updateSample);
+    // Settled: sizes are exact only then.
+    for (auto signal : {&Workbench::planChanged, &Workbench::planSettled})
+        connect(m_sample, signal, this, &WelcomePage::updateSample);
     connect(m_sample, &Workbench::phaseChanged, this, [this] {
         if (m_sample->phase() == Workbench::Phase::Failed) {
             PlotState state;
