@@ -382,6 +382,7 @@ void ExportDialog::showRun() {
         check();
         return;
     }
+    m_form->setRowVisible(m_made, false); // it is there now
     if (m_name->isEnabled()) {
         m_name->setText(m_run.request().name);
         m_folder->setText(m_run.request().folder);
