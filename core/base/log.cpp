@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/base/log.h"
+#include "core/base/log_text.h"
 
 #include <spdlog/spdlog.h>
 
@@ -21,6 +22,14 @@ std::shared_ptr<spdlog::logger> logger(const char* room) {
     }
     spdlog::register_logger(made);
     return made;
+}
+
+void logInfo(const char* room, const std::string& text) {
+    logger(room)->info("{}", text);
+}
+
+void logWarning(const char* room, const std::string& text) {
+    logger(room)->warn("{}", text);
 }
 
 } // namespace bitloom

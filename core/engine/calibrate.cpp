@@ -51,8 +51,9 @@ public:
                 const CalibrationRecipe& recipe, const std::filesystem::path& folder,
                 Progress& progress)
         : m_model(std::move(model)), m_options(options), m_recipe(recipe), m_folder(folder),
-          m_progress(progress), m_weights(weightsOf(m_model)),
-          m_transformer(m_model->config(), m_model->catalogue()),
+          m_progress(progress), m_device(options.compute.device.get()),
+          m_weights(weightsOf(m_model)),
+          m_transformer(m_model->config(), m_model->catalogue(), RopePrecision::Exact, m_device),
           m_writer(folder, recipe, m_model->catalogue(), m_model->folder().filename().string(),
                    options.windows.ids),
           m_threads(options.compute.threadsOrDefault()),
@@ -72,12 +73,18 @@ private:
     void checkDisk(int64_t present) const;
     int64_t firstMissingHidden();
     void forwardBlock(int64_t block);
+    void addGroups(int64_t block, const BlockWeights& weights, const Place& place,
+                   std::array<std::unique_ptr<HessianAccumulator>, inputGroups>& accumulators);
     void finishGroup(int64_t group, HessianAccumulator& accumulator, const BlockWeights& weights);
     void finishLinear(const LinearInfo& linear, const at::Tensor& weight,
                       const std::vector<float>& rms, const at::Tensor& absmax,
                       const std::vector<float>& conditional, double rank);
     void headPass();
+    void scoreHead(const HeadWeights& head, const Place& place, int64_t held,
+                   std::vector<double>& windowNll);
     void backwardBlock(int64_t block);
+    std::array<double, linearRoles> squaredGradients(int64_t block, const BlockWeights& weights,
+                                                     const Place& place);
     bool groupDone(const InputGroup& group) const;
     bool blockDone(int64_t block) const;
     void step(double cost, const std::string& what);
@@ -98,12 +105,30 @@ private:
     void forBatches(const Body& body) {
         forEachBatch(m_shape.count, m_batch, m_progress, body);
     }
+    /// The same with the batches that suit `place`, beside `held` bytes.
+    template<class Body>
+    void forBatches(const Place& place, int64_t held, const Body& body) {
+        const int64_t batch = place.onDevice()
+                                  ? sequencesPerBatch(place, m_model->config(), m_shape.length,
+                                                      m_shape.count, /*backward=*/true, held)
+                                  : m_batch;
+        forEachBatch(m_shape.count, batch, m_progress, body);
+    }
+    /// Weights of a block, and the largest product that a sequence's squared gradient needs.
+    int64_t backwardHeld(int64_t block) const {
+        return 2 * blockBytes(m_model->catalogue(), block);
+    }
+    /// `held` bytes and the activations of one sequence.
+    int64_t withSequence(int64_t held) const {
+        return held + sequenceBytes(m_model->config(), m_shape.length, /*backward=*/true);
+    }
 
     std::shared_ptr<const Checkpoint> m_model;
     const CalibrateOptions& m_options;
     const CalibrationRecipe& m_recipe;
     std::filesystem::path m_folder;
     Progress& m_progress;
+    Device* m_device; ///< or null
     std::shared_ptr<const ModelWeights> m_weights;
     Transformer m_transformer;
     StatisticsWriter m_writer;
@@ -242,26 +267,26 @@ void Calibration::forwardBlock(int64_t block) {
     const BlockWeights weights = loadBlock(*m_weights, block, m_threads);
 
     std::array<std::unique_ptr<HessianAccumulator>, inputGroups> accumulators;
-    std::array<int64_t, inputGroups> groupIndex{};
+    std::array<int64_t, inputGroups> groupIndex{}, columns{}; ///< columns 0: nothing to do
     for (size_t i = 0; i < catalogue.groups.size(); ++i) {
         const InputGroup& group = catalogue.groups[i];
         if (group.block != block) continue;
         const size_t slot = groupOf(catalogue.linears[size_t(group.linears.front())].role);
         groupIndex[slot] = int64_t(i);
-        if (!groupDone(group))
-            accumulators[slot] = std::make_unique<HessianAccumulator>(group.cols);
+        if (!groupDone(group)) columns[slot] = group.cols;
     }
 
-    const HiddenStore in = hidden(block);
-    HiddenStore out = hidden(block + 1);
-    forBatches([&](int64_t first, int64_t n) {
-        BlockTrace trace;
-        out.write(first, m_transformer.block(weights, in.read(first, n), block, &trace));
-        for (size_t slot = 0; slot < inputGroups; ++slot)
-            if (accumulators[slot]) accumulators[slot]->add(trace.groupInput[slot]);
-        step(m_cost.forward * double(n) / double(m_shape.count), "activations of " + what);
+    const int64_t held = blockBytes(catalogue, block) + hessianBytes(catalogue, block);
+    const double before = m_done;
+    runPlaced(m_device, "the activations of " + what, withSequence(held), [&](const Place& place) {
+        m_done = before;
+        for (size_t slot = 0; slot < inputGroups; ++slot) {
+            accumulators[slot].reset();
+            if (columns[slot] > 0)
+                accumulators[slot] = std::make_unique<HessianAccumulator>(columns[slot], place);
+        }
+        addGroups(block, placed(weights, place), place, accumulators);
     });
-    markDone("hidden", block + 1, out);
 
     for (size_t slot = 0; slot < inputGroups; ++slot) {
         m_progress.check();
@@ -271,11 +296,33 @@ void Calibration::forwardBlock(int64_t block) {
     }
 }
 
+/// Runs the block on all sequences and adds its inputs to the Hessians.
+void Calibration::addGroups(
+    int64_t block, const BlockWeights& weights, const Place& place,
+    std::array<std::unique_ptr<HessianAccumulator>, inputGroups>& accumulators) {
+    const std::string what = "activations of block " + std::to_string(block + 1) + " of " +
+                             std::to_string(m_model->config().layers);
+    const Catalogue& catalogue = m_model->catalogue();
+    const int64_t held = blockBytes(catalogue, block) + hessianBytes(catalogue, block);
+    const HiddenStore in = hidden(block);
+    HiddenStore out = hidden(block + 1);
+    forBatches(place, held, [&](int64_t first, int64_t n) {
+        BlockTrace trace;
+        out.write(first, place.out(m_transformer.block(weights, place.in(in.read(first, n)), block,
+                                                       &trace)));
+        for (size_t slot = 0; slot < inputGroups; ++slot)
+            if (accumulators[slot]) accumulators[slot]->add(trace.groupInput[slot]);
+        step(m_cost.forward * double(n) / double(m_shape.count), what);
+    });
+    markDone("hidden", block + 1, out);
+}
+
 void Calibration::finishGroup(int64_t group, HessianAccumulator& accumulator,
                               const BlockWeights& weights) {
     const InputGroup& info = m_model->catalogue().groups[size_t(group)];
     at::Tensor hessian = accumulator.takeHessian();
-    const at::Tensor diagonal = hessian.diagonal().contiguous();
+    const at::Tensor diagonal = hessian.diagonal().contiguous().cpu();
+    const at::Tensor absmax = accumulator.absmax().cpu();
     std::vector<float> rms(size_t(info.cols));
     double trace = 0;
     for (int64_t k = 0; k < info.cols; ++k) {
@@ -287,8 +334,8 @@ void Calibration::finishGroup(int64_t group, HessianAccumulator& accumulator,
     const double rank = squares > 0 ? trace * trace / squares : 0;
 
     const FactoredHessian factored =
-        factorHessian(std::move(hessian), m_recipe.damping, ColumnOrder::Descending,
-                      /*wantMatrices=*/false, info.name);
+        factorHessian(accumulator.place(), std::move(hessian), m_recipe.damping,
+                      ColumnOrder::Descending, /*wantMatrices=*/false, info.name);
     if (factored.climbed)
         m_report.warnings.push_back("The Hessian of " + info.name + " needed damping " +
                                     std::to_string(factored.damping) +
@@ -296,8 +343,8 @@ void Calibration::finishGroup(int64_t group, HessianAccumulator& accumulator,
     for (int64_t i : info.linears) {
         const LinearInfo& linear = m_model->catalogue().linears[size_t(i)];
         if (m_writer.hasLayer(linear.name)) continue;
-        finishLinear(linear, weights.weight[index(linear.role)], rms, accumulator.absmax(),
-                     factored.conditional, rank);
+        finishLinear(linear, weights.weight[index(linear.role)], rms, absmax, factored.conditional,
+                     rank);
         ++m_report.layersComputed;
         if (m_options.onLayer) m_options.onLayer(m_writer.partialPath(), linear.name);
     }
@@ -336,14 +383,32 @@ void Calibration::finishLinear(const LinearInfo& linear, const at::Tensor& weigh
 }
 
 void Calibration::headPass() {
-    const int64_t blocks = m_model->config().layers, length = m_shape.length;
+    const int64_t blocks = m_model->config().layers;
     const HeadWeights head = loadHead(*m_weights);
+    std::vector<double> windowNll;
+    const double before = m_done;
+    const int64_t held = int64_t(head.head.nbytes());
+    runPlaced(m_device, "the loss on the calibration text", withSequence(held),
+              [&](const Place& place) {
+                  m_done = before;
+                  windowNll.clear();
+                  scoreHead(placed(head, place), place, held, windowNll);
+              });
+    const MeanWithError nll = meanWithError(windowNll);
+    m_writer.putNll(nll.mean, nll.standardError);
+    markDone("gradient", blocks, gradient(blocks));
+}
+
+/// Mean NLL of every window, and the gradient of the sum at the last block's outputs.
+void Calibration::scoreHead(const HeadWeights& head, const Place& place, int64_t held,
+                            std::vector<double>& windowNll) {
+    const int64_t blocks = m_model->config().layers, length = m_shape.length;
     const HiddenStore in = hidden(blocks);
     HiddenStore out = gradient(blocks);
-    const int64_t chunk = logitRows(m_model->config().vocab, m_options.compute.memoryOrDefault());
-    std::vector<double> windowNll;
-    forBatches([&](int64_t first, int64_t n) {
-        const at::Tensor x = in.read(first, n);
+    const int64_t memory = place.memoryBytes(m_options.compute.memoryOrDefault());
+    const int64_t chunk = logitRows(m_model->config().vocab, memory);
+    forBatches(place, held, [&](int64_t first, int64_t n) {
+        const at::Tensor x = place.in(in.read(first, n));
         at::Tensor ids = at::empty({n, length}, at::kLong);
         for (int64_t i = 0; i < n * length; ++i)
             ids.data_ptr<int64_t>()[i] = m_options.windows.ids[size_t(first * length + i)];
@@ -356,20 +421,17 @@ void Calibration::headPass() {
         // Each position but the last predicts the next token.
         const at::Tensor rows =
             normed.detach().narrow(1, 0, length - 1).reshape({-1, m_shape.width});
-        const at::Tensor labels = ids.narrow(1, 1, length - 1).reshape({-1});
+        const at::Tensor labels = place.in(ids.narrow(1, 1, length - 1).reshape({-1}));
         at::Tensor rowGradient = at::empty_like(rows);
         const at::Tensor nll = scoreRows(rows, head.head, labels, chunk, rowGradient);
         at::Tensor full = at::zeros_like(normed);
         full.narrow(1, 0, length - 1).copy_(rowGradient.view({n, length - 1, m_shape.width}));
-        out.write(first, torch::autograd::grad({normed}, {x}, {full})[0]);
-        const at::Tensor perWindow = nll.view({n, length - 1}).to(at::kDouble).mean(1);
+        out.write(first, place.out(torch::autograd::grad({normed}, {x}, {full})[0]));
+        const at::Tensor perWindow = nll.view({n, length - 1}).to(at::kDouble).mean(1).cpu();
         for (int64_t i = 0; i < n; ++i)
             windowNll.push_back(perWindow.data_ptr<double>()[i]);
         step(m_cost.head * double(n) / double(m_shape.count), "loss on the calibration text");
     });
-    const MeanWithError nll = meanWithError(windowNll);
-    m_writer.putNll(nll.mean, nll.standardError);
-    markDone("gradient", blocks, out);
 }
 
 /// ‖dYᵀX‖_F² of one sequence. Two ways with the same result: the N×K product itself, or the
@@ -382,16 +444,18 @@ static double squaredGradient(const at::Tensor& dy, const at::Tensor& x) {
     return product.square_().sum(at::kDouble).item<double>();
 }
 
-void Calibration::backwardBlock(int64_t block) {
-    const Catalogue& catalogue = m_model->catalogue();
-    const BlockWeights weights = loadBlock(*m_weights, block, m_threads);
+/// Σ over sequences of ‖dYᵀX‖_F² for every linear of the block; the gradient at its inputs goes to
+/// the scratch files.
+std::array<double, linearRoles>
+Calibration::squaredGradients(int64_t block, const BlockWeights& weights, const Place& place) {
     const HiddenStore in = hidden(block), above = gradient(block + 1);
     HiddenStore below = gradient(block);
     std::array<double, linearRoles> squares{};
     const std::string what = "sensitivity of block " + std::to_string(block + 1) + " of " +
                              std::to_string(m_model->config().layers);
-    forBatches([&](int64_t first, int64_t n) {
-        const at::Tensor x = in.read(first, n);
+    const int64_t held = backwardHeld(block);
+    forBatches(place, held, [&](int64_t first, int64_t n) {
+        const at::Tensor x = place.in(in.read(first, n));
         BlockTrace trace;
         at::Tensor y;
         {
@@ -401,8 +465,8 @@ void Calibration::backwardBlock(int64_t block) {
         }
         std::vector<at::Tensor> inputs{x};
         inputs.insert(inputs.end(), trace.linearOut.begin(), trace.linearOut.end());
-        const auto gradients = torch::autograd::grad({y}, inputs, {above.read(first, n)});
-        below.write(first, gradients[0]);
+        const auto gradients = torch::autograd::grad({y}, inputs, {place.in(above.read(first, n))});
+        below.write(first, place.out(gradients[0]));
         for (size_t role = 0; role < linearRoles; ++role) {
             const at::Tensor& dy = gradients[role + 1];
             const at::Tensor input = trace.groupInput[groupOf(LinearRole(role))].detach();
@@ -411,6 +475,19 @@ void Calibration::backwardBlock(int64_t block) {
         }
         step(m_cost.backward * double(n) / double(m_shape.count), what);
     });
+    return squares;
+}
+
+void Calibration::backwardBlock(int64_t block) {
+    const Catalogue& catalogue = m_model->catalogue();
+    const BlockWeights weights = loadBlock(*m_weights, block, m_threads);
+    std::array<double, linearRoles> squares{};
+    const double before = m_done;
+    runPlaced(m_device, "the sensitivity of block " + std::to_string(block + 1),
+              withSequence(backwardHeld(block)), [&](const Place& place) {
+                  m_done = before;
+                  squares = squaredGradients(block, placed(weights, place), place);
+              });
 
     const double predicted = double(m_shape.count * (m_shape.length - 1));
     const auto partial = Statistics::open(m_writer.partialPath(), /*allowPartial=*/true);
@@ -425,7 +502,7 @@ void Calibration::backwardBlock(int64_t block) {
         ++m_report.gammasComputed;
         if (m_options.onGamma) m_options.onGamma(m_writer.partialPath(), linear.name);
     }
-    markDone("gradient", block, below);
+    markDone("gradient", block, gradient(block));
     drop("gradient", block + 1);
     drop("hidden", block + 1);
 }

@@ -10,6 +10,7 @@
 #include "core/engine/evaluate.h"
 
 #include "core/base/hash.h"
+#include "core/engine/detail/batches.h"
 #include "core/engine/detail/resident_model.h"
 #include "core/engine/detail/scoring.h"
 
@@ -17,6 +18,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 namespace bitloom {
 
@@ -31,23 +33,76 @@ std::shared_ptr<const ModelWeights> unowned(const ModelWeights& weights) {
     return {std::shared_ptr<const ModelWeights>(), &weights};
 }
 
-/// Normed hidden states [n, T, D] of some windows.
+/// Normed hidden states [n, T, D] of some windows, on the processor.
 at::Tensor finalHidden(ResidentModel& model, const TokenWindows& windows, int64_t first, int64_t n,
-                       int64_t batch, Progress& progress,
+                       int64_t batch, Device* device, Progress& progress,
                        const std::function<void(double)>& advance) {
     const std::span ids(windows.ids.data() + first * windows.length, size_t(n * windows.length));
-    at::Tensor hidden = model.transformer().embed(model.weights(), ids, n);
-    const int64_t blocks = model.weights().config().layers;
-    for (int64_t b = 0; b < blocks; ++b) {
-        const BlockWeights weights = model.block(b);
-        for (int64_t i = 0; i < n; i += batch) {
-            progress.check();
-            at::Tensor part = hidden.narrow(0, i, std::min(batch, n - i));
-            part.copy_(model.transformer().block(weights, part, b));
-        }
-        advance(double(n) / double(blocks));
-    }
+    const ModelConfig& config = model.weights().config();
+    const int64_t blocks = config.layers,
+                  largest = largestBlockBytes(model.weights().catalogue(), config);
+    at::Tensor hidden;
+    double advanced = 0;
+    const int64_t need = largest + sequenceBytes(config, windows.length, /*backward=*/false);
+    runPlaced(device, "the forward pass of " + model.weights().folder().string(), need,
+              [&](const Place& place) {
+                  advance(-std::exchange(advanced, 0.0));
+                  hidden = model.transformer().embed(model.weights(), ids, n);
+                  const int64_t size = place.onDevice()
+                                           ? sequencesPerBatch(place, config, windows.length, n,
+                                                               /*backward=*/false, largest)
+                                           : batch;
+                  for (int64_t b = 0; b < blocks; ++b) {
+                      const BlockWeights weights = model.block(b, place);
+                      for (int64_t i = 0; i < n; i += size) {
+                          progress.check();
+                          at::Tensor part = hidden.narrow(0, i, std::min(size, n - i));
+                          part.copy_(
+                              place.out(model.transformer().block(weights, place.in(part), b)));
+                      }
+                      advanced += double(n) / double(blocks);
+                      advance(double(n) / double(blocks));
+                  }
+              });
     return model.transformer().norm(hidden, model.head().finalNorm);
+}
+
+/// Hidden rows [R, D] and the head that makes logits of them.
+struct ScoredRows {
+    at::Tensor hidden, head;
+};
+
+/// What one window adds to the figures.
+struct WindowScore {
+    double sum = 0, referenceSum = 0, klSum = 0; ///< over its targets
+    int64_t agreed = 0;
+    std::vector<float> kl;
+};
+
+/// `exact` undefined: nothing is compared. Logits are made for `chunk` rows at a time.
+WindowScore scoreWindow(const ScoredRows& own, const ScoredRows& exact, const at::Tensor& label,
+                        int64_t chunk) {
+    WindowScore out;
+    const int64_t targets = label.size(0);
+    for (int64_t r = 0; r < targets; r += chunk) {
+        const int64_t count = std::min(chunk, targets - r);
+        const at::Tensor index = label.narrow(0, r, count).unsqueeze(1);
+        const auto logProbs = [&](const ScoredRows& rows) {
+            return at::log_softmax(at::mm(rows.hidden.narrow(0, r, count), rows.head.t()), 1);
+        };
+        const at::Tensor q = logProbs(own);
+        out.sum -= q.gather(1, index).sum(at::kDouble).item<double>();
+        if (!exact.hidden.defined()) continue;
+        const at::Tensor p = logProbs(exact);
+        out.referenceSum -= p.gather(1, index).sum(at::kDouble).item<double>();
+        out.agreed += (p.argmax(1) == q.argmax(1)).sum().item<int64_t>();
+        const at::Tensor divergence = (p.exp() * (p - q)).sum(1).clamp_min_(0).contiguous().cpu();
+        const float* values = divergence.data_ptr<float>();
+        out.kl.insert(out.kl.end(), values, values + count);
+        for (int64_t i = 0; i < count; ++i)
+            out.klSum += double(values[i]);
+    }
+    return out;
 }
 
 struct ChunkPlan {
@@ -155,9 +210,21 @@ Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
     const int threads = compute.threadsOrDefault();
     const ChunkPlan plan = planChunks(model.config(), length, rows.count, reference ? 2 : 1,
                                       compute.memoryOrDefault());
-    ResidentModel own(unowned(model), plan.modelBudget, threads);
+    Device* const device = compute.device.get();
+    // A quarter of the device is for activations and logits.
+    const int64_t deviceBudget =
+        device ? device->memoryBytes() / 4 * 3 / (reference ? 2 : 1) : int64_t(0);
+    ResidentModel own(unowned(model), plan.modelBudget, threads, RopePrecision::Exact, device,
+                      deviceBudget);
     std::optional<ResidentModel> other;
-    if (reference) other.emplace(unowned(*reference), plan.modelBudget, threads);
+    if (reference)
+        other.emplace(unowned(*reference), plan.modelBudget, threads, RopePrecision::Exact, device,
+                      deviceBudget);
+
+    const int64_t vocab = model.config().vocab;
+    const int64_t headNeed =
+        (reference ? 2 : 1) * (vocab + length) * model.config().hidden * int64_t(sizeof(float)) +
+        logitRows(vocab, 0) * vocab * int64_t(sizeof(float)) * 4;
 
     Evaluation out;
     out.protocol = windows.name();
@@ -202,38 +269,35 @@ Evaluation evaluate(const ModelWeights& model, const ModelWeights* reference,
 
     for (int64_t first = 0; first < rows.count; first += plan.windows) {
         const int64_t n = std::min(plan.windows, rows.count - first);
-        const at::Tensor hidden = finalHidden(own, rows, first, n, plan.batch, progress, advance);
+        const at::Tensor hidden =
+            finalHidden(own, rows, first, n, plan.batch, device, progress, advance);
         at::Tensor exact;
-        if (other) exact = finalHidden(*other, rows, first, n, plan.batch, progress, advance);
+        if (other)
+            exact = finalHidden(*other, rows, first, n, plan.batch, device, progress, advance);
         for (int64_t w = 0; w < n; ++w) {
             progress.check();
             at::Tensor label = at::empty({targets}, at::kLong);
             for (int64_t t = 0; t < targets; ++t)
                 label.data_ptr<int64_t>()[t] = rows.row(first + w)[size_t(windows.firstTarget + t)];
-            double sum = 0, referenceSum = 0, klSum = 0;
-            for (int64_t r = 0; r < targets; r += plan.rows) {
-                const int64_t count = std::min(plan.rows, targets - r);
-                const int64_t position = windows.firstTarget - 1 + r;
-                const at::Tensor index = label.narrow(0, r, count).unsqueeze(1);
-                const auto logProbs = [&](const at::Tensor& h, const HeadWeights& head) {
-                    return at::log_softmax(at::mm(h[w].narrow(0, position, count), head.head.t()),
-                                           1);
-                };
-                const at::Tensor q = logProbs(hidden, own.head());
-                sum -= q.gather(1, index).sum(at::kDouble).item<double>();
-                if (!other) continue;
-                const at::Tensor p = logProbs(exact, other->head());
-                referenceSum -= p.gather(1, index).sum(at::kDouble).item<double>();
-                agreed += (p.argmax(1) == q.argmax(1)).sum().item<int64_t>();
-                const at::Tensor divergence = (p.exp() * (p - q)).sum(1).clamp_min_(0).contiguous();
-                const float* values = divergence.data_ptr<float>();
-                kl.insert(kl.end(), values, values + count);
-                for (int64_t i = 0; i < count; ++i)
-                    klSum += double(values[i]);
-            }
-            out.windowNll.push_back(sum / double(targets));
-            referenceNll.push_back(referenceSum / double(targets));
-            windowKl.push_back(klSum / double(targets));
+            const at::Tensor rowsOf = hidden[w].narrow(0, windows.firstTarget - 1, targets);
+            const at::Tensor exactOf =
+                other ? exact[w].narrow(0, windows.firstTarget - 1, targets) : at::Tensor();
+            WindowScore score;
+            runPlaced(device, "the scores of " + model.folder().string(), headNeed,
+                      [&](const Place& place) {
+                          score = scoreWindow(
+                              {place.in(rowsOf), own.head(place).head},
+                              other ? ScoredRows{place.in(exactOf), other->head(place).head}
+                                    : ScoredRows{},
+                              place.in(label),
+                              place.onDevice() ? logitRows(vocab, place.memoryBytes(0))
+                                               : plan.rows);
+                      });
+            out.windowNll.push_back(score.sum / double(targets));
+            referenceNll.push_back(score.referenceSum / double(targets));
+            windowKl.push_back(score.klSum / double(targets));
+            agreed += score.agreed;
+            kl.insert(kl.end(), score.kl.begin(), score.kl.end());
         }
         if (soFar) {
             summarize();
@@ -274,7 +338,7 @@ void computeLogits(const ModelWeights& model, const TokenWindows& rows, RopePrec
     for (int64_t first = 0; first < rows.count; first += plan.windows) {
         const int64_t n = std::min(plan.windows, rows.count - first);
         const at::Tensor hidden =
-            finalHidden(resident, rows, first, n, plan.batch, progress, [&](double units) {
+            finalHidden(resident, rows, first, n, plan.batch, nullptr, progress, [&](double units) {
                 done += units;
                 progress.report(std::min(1.0, done / double(rows.count)), "logits");
             });

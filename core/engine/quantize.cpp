@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/quantize.h"
 
+#include "core/engine/detail/device.h"
 #include "core/engine/detail/layer_store.h"
 #include "core/engine/detail/polish.h"
 #include "core/engine/detail/quantize_run.h"
@@ -53,9 +54,14 @@ PolishResult polishWhole(const Checkpoint& model, const ModelWeights& teacher,
 
 /// End to end where both models fit, else block by block. What a job began with it ends with,
 /// whatever memory a resumed run may use.
-bool polishByBlock(const ModelWeights& teacher, const QuantizeOptions& options,
-                   CheckpointWriter* writer) {
-    const bool tooLarge = polishBytes(teacher) > options.compute.memoryOrDefault();
+bool polishByBlock(const ModelWeights& teacher, const Statistics& statistics,
+                   const QuantizeOptions& options, CheckpointWriter* writer) {
+    bool tooLarge = polishBytes(teacher) > options.compute.memoryOrDefault();
+    // Of blocks on a GPU and the whole on the processor, only the first ends in a reasonable time.
+    if (const detail::Device* device = options.compute.device.get()) {
+        PolishOptions polish;
+        tooLarge |= polishDeviceBytes(teacher, statistics, polish) > device->memoryBytes();
+    }
     if (!writer) return tooLarge;
     if (const auto begun = writer->mark("polish")) return *begun == "blocks";
     writer->putMark("polish", tooLarge ? "blocks" : "whole");
@@ -201,7 +207,7 @@ QuantizeReport quantize(std::shared_ptr<const Checkpoint> model, const Statistic
     if (polished) {
         ProgressSlice polishPart(progress, 0.5, 0.97);
         const auto teacher = weightsOf(model);
-        report.polishedByBlock = polishByBlock(*teacher, options, &writer);
+        report.polishedByBlock = polishByBlock(*teacher, statistics, options, &writer);
         if (report.polishedByBlock) {
             polishIntoCheckpoint(*model, *teacher, statistics, options, store, report, polishPart);
         } else {
@@ -236,7 +242,7 @@ std::shared_ptr<const ModelWeights> quantizeInMemory(std::shared_ptr<const Check
 
     ProgressSlice polishPart(progress, 0.5, 1);
     NormWeights norms;
-    report.polishedByBlock = polishByBlock(*source, options, nullptr);
+    report.polishedByBlock = polishByBlock(*source, statistics, options, nullptr);
     if (report.polishedByBlock) {
         polishInMemory(*model, *source, statistics, options, store, norms, report, polishPart);
         return overlay(source, store.takeAll(), std::move(norms));

@@ -11,12 +11,36 @@
 namespace bitloom::detail {
 
 /// How many of `count` sequences go through a block at once: their activations may take a quarter
-/// of what the cap leaves beside `held` bytes, 4096 tokens at most, one sequence at least.
+/// of what the cap leaves beside `held` bytes, `most` tokens at most, one sequence at least.
 inline int64_t sequencesPerBatch(const ModelConfig& config, int64_t length, int64_t count,
-                                 bool backward, int64_t memoryBytes, int64_t held) {
+                                 bool backward, int64_t memoryBytes, int64_t held,
+                                 int64_t most = 4096) {
     const int64_t spare = std::max<int64_t>(memoryBytes - held, 0);
     const int64_t fit = spare / 4 / activationBytesPerToken(config, length, backward);
-    return std::clamp<int64_t>(std::clamp<int64_t>(fit, length, 4096) / length, 1, count);
+    return std::clamp<int64_t>(std::min(std::max(fit, length), std::max(most, length)) / length, 1,
+                               count);
+}
+
+/// The same for a device, whose many cores need more tokens at a time.
+inline int64_t sequencesPerBatch(const Place& place, const ModelConfig& config, int64_t length,
+                                 int64_t count, bool backward, int64_t held) {
+    return sequencesPerBatch(config, length, count, backward, place.memoryBytes(0), held, 16384);
+}
+
+/// Sums of the Hessians of a block's inputs, and what adding a batch to the largest takes.
+inline int64_t hessianBytes(const Catalogue& catalogue, int64_t block) {
+    int64_t sums = 0, largest = 0;
+    for (const InputGroup& group : catalogue.groups) {
+        if (group.block != block) continue;
+        sums += group.cols * group.cols * int64_t(sizeof(double));
+        largest = std::max(largest, group.cols * group.cols * int64_t(sizeof(float)));
+    }
+    return sums + largest;
+}
+
+/// What one sequence on its way through a block takes beside the weights.
+inline int64_t sequenceBytes(const ModelConfig& config, int64_t length, bool backward) {
+    return length * activationBytesPerToken(config, length, backward);
 }
 
 /// The largest of a model's blocks as float32.

@@ -7,11 +7,14 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace bitloom::detail {
 
-HessianAccumulator::HessianAccumulator(int64_t cols)
-    : m_sum(at::zeros({cols, cols}, at::kDouble)), m_absmax(at::zeros({cols}, at::kFloat)) {}
+HessianAccumulator::HessianAccumulator(int64_t cols, const Place& place)
+    : m_place(place),
+      m_sum(at::zeros({cols, cols}, at::TensorOptions(at::kDouble).device(place.torch()))),
+      m_absmax(at::zeros({cols}, at::TensorOptions(at::kFloat).device(place.torch()))) {}
 
 void HessianAccumulator::add(const at::Tensor& x) {
     const at::Tensor rows = x.reshape({-1, x.size(-1)});
@@ -32,7 +35,7 @@ FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder or
     FactoredHessian out;
     std::vector<double> diagonal(static_cast<size_t>(cols));
     {
-        const at::Tensor d = hessian.diagonal().contiguous();
+        const at::Tensor d = hessian.diagonal().contiguous().cpu();
         std::copy_n(d.data_ptr<double>(), cols, diagonal.begin());
     }
     out.order.resize(size_t(cols));
@@ -47,7 +50,7 @@ FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder or
     // Permute and reverse in one step: the Cholesky factor of the reversed matrix, reversed back,
     // is the upper factor R.
     std::vector<int64_t> reversed(out.order.rbegin(), out.order.rend());
-    const at::Tensor perm = at::from_blob(reversed.data(), {cols}, at::kLong);
+    const at::Tensor perm = at::from_blob(reversed.data(), {cols}, at::kLong).to(hessian.device());
     at::Tensor flipped = hessian.index_select(0, perm);
     hessian = at::Tensor();
     flipped = flipped.index_select(1, perm);
@@ -71,7 +74,7 @@ FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder or
 
     out.conditional.resize(size_t(cols));
     out.pivot.resize(size_t(cols));
-    const at::Tensor diagonalR = factor.diagonal().flip(0).contiguous();
+    const at::Tensor diagonalR = factor.diagonal().flip(0).contiguous().cpu();
     const double* r = diagonalR.data_ptr<double>();
     for (int64_t k = 0; k < cols; ++k) {
         out.pivot[size_t(k)] = float(r[k] * r[k]);
@@ -85,6 +88,22 @@ FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder or
                            .flip({0, 1})
                            .contiguous();
     }
+    return out;
+}
+
+FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double damping,
+                              ColumnOrder order, bool wantMatrices, const std::string& where) {
+    FactoredHessian out;
+    // A copy in the quantizer's order, one of it that the factorisation takes, and its result.
+    const int64_t beside = 3 * hessian.numel() * int64_t(sizeof(double));
+    runPlaced(place.device(), "the factorisation for " + where, beside, [&](const Place& own) {
+        if (!own.onDevice() && place.onDevice()) hessian = place.out(hessian);
+        // The last attempt may take H over.
+        at::Tensor taken = own.onDevice() ? hessian : std::move(hessian);
+        out = factorHessian(std::move(taken), damping, order, wantMatrices, where);
+        out.damped = own.out(out.damped);
+        out.feedback = own.out(out.feedback);
+    });
     return out;
 }
 

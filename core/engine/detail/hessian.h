@@ -17,13 +17,15 @@ namespace bitloom::detail {
 /// added in float64.
 class HessianAccumulator {
 public:
-    explicit HessianAccumulator(int64_t cols);
+    explicit HessianAccumulator(int64_t cols, const Place& place = {});
     void add(const at::Tensor& x); ///< [..., K]
     int64_t tokens() const { return m_tokens; }
     at::Tensor takeHessian(); ///< [K, K] float64, normalised; the accumulator is empty afterwards
     const at::Tensor& absmax() const { return m_absmax; } ///< [K]
+    const Place& place() const { return m_place; }        ///< where all of these lie
 
 private:
+    Place m_place;
     at::Tensor m_sum, m_absmax;
     int64_t m_tokens = 0;
 };
@@ -44,9 +46,12 @@ struct FactoredHessian {
     bool climbed = false;           ///< the ladder 0.01 → 0.1 → 1 had to be climbed
 };
 
-/// Takes H over (it is overwritten). Throws Error if even damping 1 leaves it indefinite (NaN
-/// inputs).
+/// The factors lie where H does. Throws Error if even damping 1 leaves it indefinite (NaN inputs).
 FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder order,
                               bool wantMatrices, const std::string& where);
+/// The same on the device that `place` names if it has room, else on the processor. Matrices are on
+/// the processor afterwards.
+FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double damping,
+                              ColumnOrder order, bool wantMatrices, const std::string& where);
 
 } // namespace bitloom::detail

@@ -34,9 +34,9 @@ public:
     Polisher(const ModelWeights& teacher, ColumnLayers& linears, const Statistics& statistics,
              const PolishOptions& options, Progress& progress)
         : m_teacher(teacher), m_statistics(statistics), m_options(options), m_progress(progress),
-          m_transformer(teacher.config(), teacher.catalogue()),
-          m_threads(options.compute.threadsOrDefault()), m_head(loadHead(teacher)),
-          m_length(statistics.recipe().length),
+          m_device(options.compute.device.get()),
+          m_transformer(teacher.config(), teacher.catalogue(), RopePrecision::Exact, m_device),
+          m_threads(options.compute.threadsOrDefault()), m_length(statistics.recipe().length),
           m_count(int64_t(statistics.inputIds().size()) / m_length) {
         const int64_t need = polishBytes(teacher);
         if (need > options.compute.memoryOrDefault())
@@ -47,21 +47,14 @@ public:
         for (const LinearInfo& info : teacher.catalogue().linears)
             if (const auto found = linears.find(info.name); found != linears.end())
                 m_part.addLayer(info, found->second, loadLinear(teacher, info, m_threads));
-        const Catalogue& catalogue = teacher.catalogue();
-        for (int64_t block = 0; block < teacher.config().layers; ++block) {
-            m_exact.push_back(loadBlock(teacher, block, m_threads));
-            m_student.push_back(m_exact.back());
-            const std::string prefix = catalogue.block(block);
-            m_part.addNorm(prefix + catalogue.inputNorm + ".weight", m_student.back().inputNorm);
-            m_part.addNorm(prefix + catalogue.postNorm + ".weight", m_student.back().postNorm);
-        }
-        m_studentFinal = m_head.finalNorm;
-        m_part.addNorm(catalogue.finalNorm + ".weight", m_studentFinal);
     }
 
     PolishResult run();
 
 private:
+    void load();
+    void begin(const Place& place);
+    void train(PolishResult& result);
     double step(int64_t index);
     at::Tensor batchHidden(const std::vector<int64_t>& sequences) const;
     double lossGradient(const at::Tensor& teacher, const at::Tensor& student,
@@ -73,15 +66,44 @@ private:
     const Statistics& m_statistics;
     const PolishOptions& m_options;
     Progress& m_progress;
+    Device* m_device; ///< or null
     Transformer m_transformer;
     int m_threads;
-    HeadWeights m_head;
     int64_t m_length, m_count;
+    Place m_place; ///< where the following lie
+    HeadWeights m_head;
     std::vector<BlockWeights> m_exact, m_student;
     at::Tensor m_studentFinal;
     PolishedPart m_part;
-    std::vector<float> m_losses;
+    std::vector<float> m_losses; ///< of the steps that are done
 };
+
+/// Norms follow the layers in the order of the blocks, the final one last.
+void Polisher::load() {
+    const Catalogue& catalogue = m_teacher.catalogue();
+    for (int64_t block = 0; block < m_teacher.config().layers; ++block) {
+        BlockWeights weights = loadBlock(m_teacher, block, m_threads);
+        const std::string prefix = catalogue.block(block);
+        m_part.addNorm(prefix + catalogue.inputNorm + ".weight", weights.inputNorm);
+        m_part.addNorm(prefix + catalogue.postNorm + ".weight", weights.postNorm);
+    }
+    HeadWeights head = loadHead(m_teacher);
+    m_part.addNorm(catalogue.finalNorm + ".weight", head.finalNorm);
+}
+
+/// Puts both models where `place` computes. What is trained stays as far as it is.
+void Polisher::begin(const Place& place) {
+    m_part.forget();
+    m_exact.clear();
+    m_student.clear();
+    m_head = {};
+    m_place = place;
+    m_head = placed(loadHead(m_teacher), place);
+    for (int64_t block = 0; block < m_teacher.config().layers; ++block) {
+        m_exact.push_back(placed(loadBlock(m_teacher, block, m_threads), place));
+        m_student.push_back(m_exact.back());
+    }
+}
 
 at::Tensor Polisher::batchHidden(const std::vector<int64_t>& sequences) const {
     std::vector<int32_t> ids;
@@ -96,7 +118,8 @@ at::Tensor Polisher::batchHidden(const std::vector<int64_t>& sequences) const {
 double Polisher::lossGradient(const at::Tensor& teacher, const at::Tensor& student,
                               at::Tensor& gradient) const {
     const int64_t rows = teacher.size(0);
-    const int64_t chunk = logitRows(m_teacher.config().vocab, m_options.compute.memoryOrDefault());
+    const int64_t memory = m_place.memoryBytes(m_options.compute.memoryOrDefault());
+    const int64_t chunk = logitRows(m_teacher.config().vocab, memory);
     double loss = 0;
     for (int64_t first = 0; first < rows; first += chunk) {
         const int64_t n = std::min(chunk, rows - first);
@@ -115,7 +138,7 @@ double Polisher::lossGradient(const at::Tensor& teacher, const at::Tensor& stude
 double Polisher::step(int64_t index) {
     const std::vector<int64_t> sequences = sequencesOfStep(
         index, std::min(m_options.sequencesPerStep, m_count), m_count, m_options.seed);
-    const at::Tensor start = batchHidden(sequences);
+    const at::Tensor start = m_place.in(batchHidden(sequences));
     const int64_t width = m_teacher.config().hidden;
 
     at::Tensor exact = start;
@@ -126,9 +149,14 @@ double Polisher::step(int64_t index) {
     at::Tensor normed;
     {
         at::AutoGradMode grad(true);
-        m_part.open(m_threads, [&](const LinearInfo& info, const at::Tensor& weight) {
+        m_part.open(m_place, m_threads, [&](const LinearInfo& info, const at::Tensor& weight) {
             m_student[size_t(info.block)].weight[detail::index(info.role)] = weight;
         });
+        for (size_t block = 0; block < m_student.size(); ++block) {
+            m_student[block].inputNorm = m_part.normLeaf(2 * block);
+            m_student[block].postNorm = m_part.normLeaf(2 * block + 1);
+        }
+        m_studentFinal = m_part.normLeaf(2 * m_student.size());
         at::Tensor hidden = start;
         for (size_t block = 0; block < m_student.size(); ++block)
             hidden = m_transformer.block(m_student[block], hidden, int64_t(block));
@@ -137,7 +165,7 @@ double Polisher::step(int64_t index) {
     at::Tensor gradient = at::empty_like(exact);
     const double loss = lossGradient(exact, normed.detach().view({-1, width}), gradient);
     m_part.accumulate(
-        torch::autograd::grad({normed}, m_part.leaves(), {gradient.view(normed.sizes())}),
+        m_place, torch::autograd::grad({normed}, m_part.leaves(), {gradient.view(normed.sizes())}),
         m_threads);
 
     const double decay = polishDecay(index, m_options.steps);
@@ -166,9 +194,22 @@ int64_t Polisher::restore() {
 
 PolishResult Polisher::run() {
     PolishResult result;
-    const int64_t from = restore();
-    result.stepsResumed = from;
-    for (int64_t i = from; i < m_options.steps; ++i) {
+    load();
+    result.stepsResumed = restore();
+    runPlaced(m_device, "polish", polishDeviceBytes(m_teacher, m_statistics, m_options),
+              [&](const Place& place) {
+                  begin(place);
+                  train(result);
+              });
+    std::tie(result.lossBefore, result.lossAfter) = endsOf(m_losses);
+    m_part.store();
+    result.norms = m_part.norms();
+    return result;
+}
+
+/// The steps that are left.
+void Polisher::train(PolishResult& result) {
+    for (auto i = int64_t(m_losses.size()); i < m_options.steps; ++i) {
         m_progress.check();
         m_losses.push_back(float(step(i)));
         ++result.stepsComputed;
@@ -178,16 +219,23 @@ PolishResult Polisher::run() {
                       m_options.steps, double(m_losses.back()));
         m_progress.report(double(i + 1) / double(m_options.steps), what);
     }
-    std::tie(result.lossBefore, result.lossAfter) = endsOf(m_losses);
-    m_part.store();
-    result.norms = m_part.norms();
-    return result;
 }
 
 } // namespace
 
 int64_t polishBytes(const ModelWeights& teacher) {
     return 4 * modelBytes(teacher.catalogue(), teacher.config());
+}
+
+int64_t polishDeviceBytes(const ModelWeights& teacher, const Statistics& statistics,
+                          const PolishOptions& options) {
+    const ModelConfig& config = teacher.config();
+    const int64_t length = statistics.recipe().length;
+    const int64_t count = int64_t(statistics.inputIds().size()) / length;
+    const int64_t tokens = std::min(options.sequencesPerStep, count) * length;
+    // Without gradients of what lies between: libtorch frees them as it goes.
+    return 3 * modelBytes(teacher.catalogue(), config) +
+           config.layers * tokens * activationBytesPerToken(config, length, /*backward=*/false);
 }
 
 PolishResult polish(const ModelWeights& teacher, ColumnLayers& linears,

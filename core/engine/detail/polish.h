@@ -40,8 +40,12 @@ struct PolishResult {
     double lossBefore = 0, lossAfter = 0; ///< means of the first and last tenth of the steps
 };
 
-/// What endToEnd needs: both models as float32, twice the weights' gradients.
+/// What end to end needs: both models as float32, twice the weights' gradients.
 int64_t polishBytes(const ModelWeights& teacher);
+/// What it needs on a device, for steps of so many tokens: the weights of both and their gradients,
+/// and everything that a step's forward pass leaves behind for its backward pass.
+int64_t polishDeviceBytes(const ModelWeights& teacher, const Statistics& statistics,
+                          const PolishOptions& options);
 
 /// Trains the column layers of `linears` in place, so that the quantized model's next-token
 /// distribution follows the FP16 model's: KL(FP16 ‖ quantized), nats per token. Throws Error

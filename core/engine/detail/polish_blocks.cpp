@@ -29,7 +29,8 @@ public:
     BlockPolisher(const ModelWeights& teacher, const Statistics& statistics,
                   const PolishOptions& options, const BlockStore& store, Progress& progress)
         : m_teacher(teacher), m_statistics(statistics), m_options(options), m_store(store),
-          m_progress(progress), m_transformer(teacher.config(), teacher.catalogue()),
+          m_progress(progress), m_device(options.compute.device.get()),
+          m_transformer(teacher.config(), teacher.catalogue(), RopePrecision::Exact, m_device),
           m_threads(options.compute.threadsOrDefault()), m_blocks(teacher.config().layers) {
         const int64_t length = statistics.recipe().length;
         m_shape = {int64_t(statistics.inputIds().size()) / length, length, teacher.config().hidden};
@@ -58,13 +59,20 @@ private:
     BlockWeights keptBlock(int64_t block, const BlockWeights& exact) const;
     BlockWeights train(int64_t block, const BlockWeights& exact, const HiddenStore& in,
                        const HiddenStore& wanted);
-    double step(int64_t index, int64_t block, PolishedPart& part, BlockWeights& student,
-                const HiddenStore& in, const HiddenStore& wanted);
+    void trainSteps(const Place& place, int64_t block, const BlockWeights& exact,
+                    PolishedPart& part, const HiddenStore& in, const HiddenStore& wanted);
+    double step(const Place& place, int64_t index, int64_t block, PolishedPart& part,
+                BlockWeights& student, const HiddenStore& in, const HiddenStore& wanted);
     void save(int64_t block, int64_t step, const PolishedPart& part) const;
     int64_t restore(int64_t block, PolishedPart& part);
-    template<class Body>
-    void forBatches(const Body& body) {
-        forEachBatch(m_shape.count, m_batch, m_progress, body);
+    /// How many of `count` sequences go through a block at once.
+    int64_t batchOf(const Place& place, int64_t count, bool backward, int64_t held) const {
+        return place.onDevice() ? sequencesPerBatch(place, m_teacher.config(), m_shape.length,
+                                                    count, backward, held)
+                                : m_batch;
+    }
+    int64_t weightBytes() const {
+        return largestBlockBytes(m_teacher.catalogue(), m_teacher.config());
     }
     void report(int64_t block, double within, const std::string& what) {
         m_progress.report((double(block) + within) / double(m_blocks), what);
@@ -75,6 +83,7 @@ private:
     const PolishOptions& m_options;
     const BlockStore& m_store;
     Progress& m_progress;
+    Device* m_device; ///< or null
     Transformer m_transformer;
     int m_threads;
     int64_t m_blocks;
@@ -110,7 +119,7 @@ int64_t BlockPolisher::firstBlock() const {
 }
 
 void BlockPolisher::embed(HiddenStore& out) {
-    forBatches([&](int64_t first, int64_t n) {
+    forEachBatch(m_shape.count, m_batch, m_progress, [&](int64_t first, int64_t n) {
         const auto ids = m_statistics.inputIds().subspan(size_t(first * m_shape.length),
                                                          size_t(n * m_shape.length));
         out.write(first, m_transformer.embed(m_teacher, ids, n));
@@ -119,9 +128,18 @@ void BlockPolisher::embed(HiddenStore& out) {
 
 void BlockPolisher::forward(const BlockWeights& weights, int64_t block, const HiddenStore& in,
                             HiddenStore& out) {
-    forBatches([&](int64_t first, int64_t n) {
-        out.write(first, m_transformer.block(weights, in.read(first, n), block));
-    });
+    const int64_t need =
+        weightBytes() + sequenceBytes(m_teacher.config(), m_shape.length, /*backward=*/false);
+    runPlaced(m_device, "the forward pass of block " + std::to_string(block + 1), need,
+              [&](const Place& place) {
+                  const BlockWeights there = placed(weights, place);
+                  const int64_t batch =
+                      batchOf(place, m_shape.count, /*backward=*/false, weightBytes());
+                  forEachBatch(m_shape.count, batch, m_progress, [&](int64_t first, int64_t n) {
+                      out.write(first, place.out(m_transformer.block(
+                                           there, place.in(in.read(first, n)), block)));
+                  });
+              });
 }
 
 /// A block as it was kept; biases and norms that polish leaves alone are the original's.
@@ -199,20 +217,15 @@ BlockWeights BlockPolisher::train(int64_t block, const BlockWeights& exact, cons
     part.addNorm(prefix + catalogue.postNorm + ".weight", student.postNorm);
 
     m_losses.clear();
-    const int64_t from = restore(block, part);
-    m_result.stepsResumed += from;
-    for (int64_t i = from; i < m_options.steps; ++i) {
-        m_progress.check();
-        m_losses.push_back(float(step(i, block, part, student, in, wanted)));
-        ++m_result.stepsComputed;
-        if ((i + 1) % m_options.checkpointEvery == 0) save(block, i + 1, part);
-        char what[120];
-        std::snprintf(what, sizeof what,
-                      "polish of block %lld of %lld, step %lld of %d, error %.2e",
-                      (long long)(block + 1), (long long)m_blocks, (long long)(i + 1),
-                      m_options.steps, double(m_losses.back()));
-        report(block, double(i + 1) / double(m_options.steps), what);
-    }
+    m_result.stepsResumed += restore(block, part);
+    // Weights, dequantized ones and their gradients.
+    const int64_t need =
+        3 * weightBytes() + sequenceBytes(m_teacher.config(), m_shape.length, /*backward=*/true);
+    runPlaced(m_device, "polish of block " + std::to_string(block + 1), need,
+              [&](const Place& place) {
+                  part.forget();
+                  trainSteps(place, block, exact, part, in, wanted);
+              });
     part.store();
     NormWeights norms = part.norms();
     m_store.keep(block, layers, norms);
@@ -227,33 +240,57 @@ BlockWeights BlockPolisher::train(int64_t block, const BlockWeights& exact, cons
     return student;
 }
 
-double BlockPolisher::step(int64_t index, int64_t block, PolishedPart& part, BlockWeights& student,
-                           const HiddenStore& in, const HiddenStore& wanted) {
+/// The steps of the block that are left.
+void BlockPolisher::trainSteps(const Place& place, int64_t block, const BlockWeights& exact,
+                               PolishedPart& part, const HiddenStore& in,
+                               const HiddenStore& wanted) {
+    BlockWeights student = placed(exact, place);
+    for (auto i = int64_t(m_losses.size()); i < m_options.steps; ++i) {
+        m_progress.check();
+        m_losses.push_back(float(step(place, i, block, part, student, in, wanted)));
+        ++m_result.stepsComputed;
+        if ((i + 1) % m_options.checkpointEvery == 0) save(block, i + 1, part);
+        char what[120];
+        std::snprintf(what, sizeof what,
+                      "polish of block %lld of %lld, step %lld of %d, error %.2e",
+                      (long long)(block + 1), (long long)m_blocks, (long long)(i + 1),
+                      m_options.steps, double(m_losses.back()));
+        report(block, double(i + 1) / double(m_options.steps), what);
+    }
+}
+
+double BlockPolisher::step(const Place& place, int64_t index, int64_t block, PolishedPart& part,
+                           BlockWeights& student, const HiddenStore& in,
+                           const HiddenStore& wanted) {
     const std::vector<int64_t> sequences = sequencesOfStep(
         index, std::min(m_options.sequencesPerStep, m_shape.count), m_shape.count, m_options.seed);
     double loss = 0;
     const double scale = 1.0 / double(int64_t(sequences.size()) * m_shape.length);
-    for (size_t first = 0; first < sequences.size(); first += size_t(m_batch)) {
-        const size_t n = std::min(size_t(m_batch), sequences.size() - first);
+    const auto batch =
+        size_t(batchOf(place, int64_t(sequences.size()), /*backward=*/true, 3 * weightBytes()));
+    for (size_t first = 0; first < sequences.size(); first += batch) {
+        const size_t n = std::min(batch, sequences.size() - first);
         std::vector<at::Tensor> inputs, targets;
         for (size_t i = first; i < first + n; ++i) {
             inputs.push_back(in.read(sequences[i], 1));
             targets.push_back(wanted.read(sequences[i], 1));
         }
-        const at::Tensor target = at::cat(targets);
+        const at::Tensor target = place.in(at::cat(targets));
         at::Tensor y;
         {
             at::AutoGradMode grad(true);
-            part.open(m_threads, [&](const LinearInfo& info, const at::Tensor& weight) {
+            part.open(place, m_threads, [&](const LinearInfo& info, const at::Tensor& weight) {
                 student.weight[detail::index(info.role)] = weight;
             });
-            y = m_transformer.block(student, at::cat(inputs), block);
+            student.inputNorm = part.normLeaf(0);
+            student.postNorm = part.normLeaf(1);
+            y = m_transformer.block(student, place.in(at::cat(inputs)), block);
         }
         const at::Tensor difference = y.detach() - target;
         const at::Tensor length = target.square().sum(-1, /*keepdim=*/true).clamp_min_(1e-20);
         loss += scale * (difference.square() / length).sum(at::kDouble).item<double>();
         const at::Tensor gradient = difference.div(length).mul_(2 * scale);
-        part.accumulate(torch::autograd::grad({y}, part.leaves(), {gradient}), m_threads);
+        part.accumulate(place, torch::autograd::grad({y}, part.leaves(), {gradient}), m_threads);
     }
     const double decay = polishDecay(index, m_options.steps);
     part.update({m_options.learningRate * decay, m_options.normLearningRate * decay}, index);

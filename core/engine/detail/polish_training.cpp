@@ -54,30 +54,31 @@ void PolishedPart::addNorm(const std::string& name, at::Tensor& slot) {
         {name, slot, Adam(n), std::vector<float>(n, size), std::vector<float>(n, 0.0f)});
 }
 
-void PolishedPart::openLeaves(int threads) {
+void PolishedPart::openLeaves(const Place& place, int threads) {
     at::AutoGradMode grad(true);
     m_leaves.clear();
     for (Layer& layer : m_layers) {
         layer.parameters.dequantize(valuesOf(layer.weights), threads);
-        m_leaves.push_back(layer.weights.detach().requires_grad_(true));
+        m_leaves.push_back(place.in(layer.weights).detach().requires_grad_(true));
     }
     for (Norm& norm : m_norms) {
-        norm.weight.requires_grad_(true);
-        m_leaves.push_back(norm.weight);
+        m_leaves.push_back(place.onDevice() ? place.in(norm.weight) : norm.weight);
+        m_leaves.back().requires_grad_(true);
     }
 }
 
-void PolishedPart::accumulate(const std::vector<at::Tensor>& gradients, int threads) {
+void PolishedPart::accumulate(const Place& place, const std::vector<at::Tensor>& gradients,
+                              int threads) {
     const auto add = [](std::vector<float>& sum, std::span<const float> part) {
         std::transform(part.begin(), part.end(), sum.begin(), sum.begin(), std::plus<>());
     };
     for (size_t i = 0; i < m_layers.size(); ++i) {
-        const at::Tensor dense = gradients[i].contiguous();
+        const at::Tensor dense = place.out(gradients[i]).contiguous();
         m_layers[i].parameters.reduce(valuesOf(dense), m_layers[i].scratch, threads);
         add(m_layers[i].gradient, m_layers[i].scratch);
     }
     for (size_t i = 0; i < m_norms.size(); ++i) {
-        const at::Tensor dense = gradients[m_layers.size() + i].contiguous();
+        const at::Tensor dense = place.out(gradients[m_layers.size() + i]).contiguous();
         add(m_norms[i].gradient, valuesOf(dense));
     }
 }
@@ -87,13 +88,20 @@ void PolishedPart::update(const Rates& rates, int64_t step) {
     for (Layer& layer : m_layers) {
         layer.adam.update(layer.parameters.values(), layer.gradient, layer.parameters.stepSizes(),
                           rates.layers, step);
-        std::ranges::fill(layer.gradient, 0.0f);
     }
     for (Norm& norm : m_norms) {
         norm.weight.requires_grad_(false);
         norm.adam.update(valuesOf(norm.weight), norm.gradient, norm.sizes, rates.norms, step);
-        std::ranges::fill(norm.gradient, 0.0f);
     }
+    forget();
+}
+
+void PolishedPart::forget() {
+    m_leaves.clear();
+    for (Layer& layer : m_layers)
+        std::ranges::fill(layer.gradient, 0.0f);
+    for (Norm& norm : m_norms)
+        std::ranges::fill(norm.gradient, 0.0f);
 }
 
 void PolishedPart::collect(std::vector<TensorBytes>& tensors) const {

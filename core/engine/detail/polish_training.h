@@ -30,17 +30,22 @@ public:
     /// `slot` becomes a tensor of its own, and is changed by every update.
     void addNorm(const std::string& name, at::Tensor& slot);
 
-    /// Dequantizes the layers into leaves of a new graph, and hands `place` the weight [N, K] of
-    /// each; norms ask for gradients too. Then torch::autograd::grad for leaves() and accumulate.
-    template<class Place>
-    void open(int threads, const Place& place) {
-        openLeaves(threads);
+    /// Dequantizes the layers into leaves of a new graph where `place` computes, and hands `use`
+    /// the weight [N, K] of each; norms ask for gradients too: normLeaf(). Then
+    /// torch::autograd::grad for leaves() and accumulate.
+    template<class Use>
+    void open(const Place& place, int threads, const Use& use) {
+        openLeaves(place, threads);
         for (size_t i = 0; i < m_layers.size(); ++i)
-            place(*m_layers[i].info, m_leaves[i].t());
+            use(*m_layers[i].info, m_leaves[i].t());
     }
     const std::vector<at::Tensor>& leaves() const { return m_leaves; }
+    /// The leaf of the norm that was added as number `index`.
+    const at::Tensor& normLeaf(size_t index) const { return m_leaves[m_layers.size() + index]; }
     /// Adds the gradients of leaves() to those of this step.
-    void accumulate(const std::vector<at::Tensor>& gradients, int threads);
+    void accumulate(const Place& place, const std::vector<at::Tensor>& gradients, int threads);
+    /// Drops what was added in this step.
+    void forget();
     /// One step of Adam with what was accumulated; `step` counts from 0.
     void update(const Rates& rates, int64_t step);
 
@@ -74,7 +79,7 @@ private:
         Adam adam;
         std::vector<float> sizes, gradient;
     };
-    void openLeaves(int threads);
+    void openLeaves(const Place& place, int threads);
 
     std::vector<Layer> m_layers;
     std::vector<Norm> m_norms;

@@ -32,8 +32,8 @@ private:
 QuantizeRun::QuantizeRun(std::shared_ptr<const Checkpoint> model, const Statistics& statistics,
                          const QuantizeOptions& options, LayerStore& store, Progress& progress)
     : m_model(std::move(model)), m_statistics(statistics), m_options(options), m_store(store),
-      m_progress(progress), m_weights(weightsOf(m_model)),
-      m_transformer(m_model->config(), m_model->catalogue()),
+      m_progress(progress), m_device(options.compute.device.get()), m_weights(weightsOf(m_model)),
+      m_transformer(m_model->config(), m_model->catalogue(), RopePrecision::Exact, m_device),
       m_threads(options.compute.threadsOrDefault()) {
     const int64_t length = statistics.recipe().length;
     m_shape = {int64_t(statistics.inputIds().size()) / length, length, m_model->config().hidden};
@@ -79,6 +79,9 @@ QuantizeReport QuantizeRun::run() {
     const bool anythingLeft = m_report.layersResumed < int64_t(catalogue.linears.size());
 
     if (anythingLeft && !needsHessians()) {
+        if (m_device)
+            m_device->fallBack("the method " + std::string(methodName(m_options.method)),
+                               "it needs no activations, only the columns");
         withoutHessians();
     } else if (anythingLeft) {
         int64_t done = 0;
@@ -87,7 +90,7 @@ QuantizeReport QuantizeRun::run() {
         int64_t boundary = startBoundary(done);
         auto in = std::make_unique<HiddenStore>(makeStore(boundary));
         if (boundary == 0)
-            forBatches([&](int64_t first, int64_t n) {
+            forBatches(Place(), 0, [&](int64_t first, int64_t n) {
                 const auto ids = m_statistics.inputIds().subspan(size_t(first * m_shape.length),
                                                                  size_t(n * m_shape.length));
                 in->write(first, m_transformer.embed(*m_weights, ids, n));
@@ -136,11 +139,12 @@ void QuantizeRun::withoutHessians() {
 
 void QuantizeRun::runBlock(int64_t block, const HiddenStore& in, HiddenStore* out) {
     const Catalogue& catalogue = m_model->catalogue();
-    BlockWeights weights = loadBlock(*m_weights, block, m_threads);
+    const BlockWeights weights = loadBlock(*m_weights, block, m_threads);
     const bool parallelMode = m_options.hessians == HessianMode::Parallel;
 
-    std::array<std::unique_ptr<HessianAccumulator>, inputGroups> accumulators;
+    Accumulators accumulators;
     std::array<std::string, inputGroups> names;
+    std::array<int64_t, inputGroups> columns{}; ///< 0: nothing to do
     bool missing = false;
     for (const InputGroup& group : catalogue.groups) {
         if (group.block != block) continue;
@@ -149,19 +153,23 @@ void QuantizeRun::runBlock(int64_t block, const HiddenStore& in, HiddenStore* ou
             complete &= m_store.has(catalogue.linears[size_t(i)]);
         const size_t slot = groupOf(catalogue.linears[size_t(group.linears.front())].role);
         names[slot] = group.name;
-        if (!complete) accumulators[slot] = std::make_unique<HessianAccumulator>(group.cols);
+        if (!complete) columns[slot] = group.cols;
         missing |= !complete;
     }
 
     if (missing || (parallelMode && out)) {
-        forBatches([&](int64_t first, int64_t n) {
-            BlockTrace trace;
-            const at::Tensor y = m_transformer.block(weights, in.read(first, n), block, &trace);
-            if (parallelMode && out) out->write(first, y);
-            for (size_t slot = 0; slot < inputGroups; ++slot)
-                if (accumulators[slot]) accumulators[slot]->add(trace.groupInput[slot]);
-            report(0.3 * double(first + n) / double(m_shape.count), block, "activations of");
-        });
+        const int64_t held = blockBytes(catalogue, block) + hessianBytes(catalogue, block);
+        runPlaced(m_device, "the activations of block " + std::to_string(block + 1),
+                  withSequence(held), [&](const Place& place) {
+                      for (size_t slot = 0; slot < inputGroups; ++slot) {
+                          accumulators[slot].reset();
+                          if (columns[slot] > 0)
+                              accumulators[slot] =
+                                  std::make_unique<HessianAccumulator>(columns[slot], place);
+                      }
+                      addGroups(block, placed(weights, place), place, accumulators, in,
+                                parallelMode ? out : nullptr);
+                  });
     }
     if (missing) {
         std::array<FactoredHessian, inputGroups> factors;
@@ -170,7 +178,8 @@ void QuantizeRun::runBlock(int64_t block, const HiddenStore& in, HiddenStore* ou
             m_progress.check();
             if (!accumulators[slot]) continue;
             factors[slot] =
-                factorHessian(accumulators[slot]->takeHessian(), m_statistics.recipe().damping,
+                factorHessian(accumulators[slot]->place(), accumulators[slot]->takeHessian(),
+                              m_statistics.recipe().damping,
                               natural ? ColumnOrder::Natural : ColumnOrder::Descending,
                               /*wantMatrices=*/true, names[slot]);
             accumulators[slot].reset();
@@ -181,16 +190,44 @@ void QuantizeRun::runBlock(int64_t block, const HiddenStore& in, HiddenStore* ou
         report(0.35, block, "quantizing");
         solveBlock(block, weights, factors);
     }
-    if (out && !parallelMode) {
-        for (int64_t i : catalogue.linearsOfBlock(block)) {
-            const LinearInfo& linear = catalogue.linears[size_t(i)];
-            weights.weight[index(linear.role)] = dequantize(m_store.read(linear), m_threads);
-        }
-        forBatches([&](int64_t first, int64_t n) {
-            out->write(first, m_transformer.block(weights, in.read(first, n), block));
-            report(0.8 + 0.2 * double(first + n) / double(m_shape.count), block, "outputs of");
-        });
+    if (out && !parallelMode) writeOutputs(block, weights, in, *out);
+}
+
+/// Runs the block on all sequences and adds its inputs to the Hessians; `out` may be null.
+void QuantizeRun::addGroups(int64_t block, const BlockWeights& weights, const Place& place,
+                            Accumulators& accumulators, const HiddenStore& in, HiddenStore* out) {
+    const Catalogue& catalogue = m_model->catalogue();
+    const int64_t held = blockBytes(catalogue, block) + hessianBytes(catalogue, block);
+    forBatches(place, held, [&](int64_t first, int64_t n) {
+        BlockTrace trace;
+        const at::Tensor y =
+            m_transformer.block(weights, place.in(in.read(first, n)), block, &trace);
+        if (out) out->write(first, place.out(y));
+        for (size_t slot = 0; slot < inputGroups; ++slot)
+            if (accumulators[slot]) accumulators[slot]->add(trace.groupInput[slot]);
+        report(0.3 * double(first + n) / double(m_shape.count), block, "activations of");
+    });
+}
+
+/// The block's outputs with the weights that were stored.
+void QuantizeRun::writeOutputs(int64_t block, BlockWeights weights, const HiddenStore& in,
+                               HiddenStore& out) {
+    const Catalogue& catalogue = m_model->catalogue();
+    for (int64_t i : catalogue.linearsOfBlock(block)) {
+        const LinearInfo& linear = catalogue.linears[size_t(i)];
+        weights.weight[index(linear.role)] = dequantize(m_store.read(linear), m_threads);
     }
+    const int64_t held = blockBytes(catalogue, block);
+    runPlaced(m_device, "the outputs of block " + std::to_string(block + 1), withSequence(held),
+              [&](const Place& place) {
+                  const BlockWeights there = placed(weights, place);
+                  forBatches(place, held, [&](int64_t first, int64_t n) {
+                      out.write(first, place.out(m_transformer.block(
+                                           there, place.in(in.read(first, n)), block)));
+                      report(0.8 + 0.2 * double(first + n) / double(m_shape.count), block,
+                             "outputs of");
+                  });
+              });
 }
 
 /// All linears of the block side by side: one thread a linear, single-threaded BLAS inside, so the

@@ -42,6 +42,10 @@ private:
     HiddenStore makeStore(int64_t boundary) const;
     void withoutHessians();
     void runBlock(int64_t block, const HiddenStore& in, HiddenStore* out);
+    using Accumulators = std::array<std::unique_ptr<HessianAccumulator>, inputGroups>;
+    void addGroups(int64_t block, const BlockWeights& weights, const Place& place,
+                   Accumulators& accumulators, const HiddenStore& in, HiddenStore* out);
+    void writeOutputs(int64_t block, BlockWeights weights, const HiddenStore& in, HiddenStore& out);
     void solveBlock(int64_t block, const BlockWeights& weights,
                     const std::array<FactoredHessian, inputGroups>& factors);
     QuantizedLinear solve(const LinearInfo& linear, const at::Tensor& weight,
@@ -52,9 +56,18 @@ private:
                           std::string(what) + " block " + std::to_string(block + 1) + " of " +
                               std::to_string(m_model->config().layers));
     }
+    /// body(first, n) for all sequences, in the batches that suit `place` beside `held` bytes.
     template<class Body>
-    void forBatches(const Body& body) {
-        forEachBatch(m_shape.count, m_batch, m_progress, body);
+    void forBatches(const Place& place, int64_t held, const Body& body) {
+        const int64_t batch = place.onDevice()
+                                  ? sequencesPerBatch(place, m_model->config(), m_shape.length,
+                                                      m_shape.count, /*backward=*/false, held)
+                                  : m_batch;
+        forEachBatch(m_shape.count, batch, m_progress, body);
+    }
+    /// `held` bytes and the activations of one sequence.
+    int64_t withSequence(int64_t held) const {
+        return held + sequenceBytes(m_model->config(), m_shape.length, /*backward=*/false);
     }
 
     std::shared_ptr<const Checkpoint> m_model;
@@ -62,6 +75,7 @@ private:
     const QuantizeOptions& m_options;
     LayerStore& m_store;
     Progress& m_progress;
+    Device* m_device; ///< or null
     std::shared_ptr<const ModelWeights> m_weights;
     Transformer m_transformer;
     int m_threads;

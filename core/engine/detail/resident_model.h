@@ -11,13 +11,16 @@
 namespace bitloom::detail {
 
 /// A model's blocks, kept in memory if they fit under `budget` bytes, else read again each time
-/// they are asked for. One thread at a time.
+/// they are asked for; the same on a device, with a budget of its own. One thread at a time.
 class ResidentModel {
 public:
     ResidentModel(std::shared_ptr<const ModelWeights> weights, int64_t budget, int threads,
-                  RopePrecision precision = RopePrecision::Exact);
+                  RopePrecision precision = RopePrecision::Exact, Device* device = nullptr,
+                  int64_t deviceBudget = 0);
 
-    BlockWeights block(int64_t index);
+    /// Where `place` computes.
+    BlockWeights block(int64_t index, const Place& place = {});
+    HeadWeights head(const Place& place);
     const HeadWeights& head() const { return m_head; }
     const ModelWeights& weights() const { return *m_weights; }
     const Transformer& transformer() const { return m_transformer; }
@@ -29,10 +32,10 @@ public:
 private:
     std::shared_ptr<const ModelWeights> m_weights;
     int m_threads;
-    bool m_resident;
+    bool m_resident, m_deviceResident;
     Transformer m_transformer;
-    HeadWeights m_head;
-    std::vector<std::optional<BlockWeights>> m_blocks;
+    HeadWeights m_head, m_deviceHead;
+    std::vector<std::optional<BlockWeights>> m_blocks, m_deviceBlocks;
 };
 
 } // namespace bitloom::detail

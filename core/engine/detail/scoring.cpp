@@ -16,7 +16,7 @@ int64_t logitRows(int64_t vocab, int64_t memoryBytes) {
 at::Tensor scoreRows(const at::Tensor& rows, const at::Tensor& head, const at::Tensor& labels,
                      int64_t chunk, const at::Tensor& gradient) {
     const int64_t count = rows.size(0);
-    at::Tensor nll = at::empty({count}, at::kFloat);
+    at::Tensor nll = at::empty({count}, rows.options());
     for (int64_t first = 0; first < count; first += chunk) {
         const int64_t n = std::min(chunk, count - first);
         const at::Tensor label = labels.narrow(0, first, n).unsqueeze(1);
@@ -25,7 +25,7 @@ at::Tensor scoreRows(const at::Tensor& rows, const at::Tensor& head, const at::T
         if (gradient.defined()) {
             logProb
                 .exp_(); // now the gradient of the sum with respect to the logits, less the labels
-            logProb.scatter_add_(1, label, at::full({n, 1}, -1.0f));
+            logProb.scatter_add_(1, label, at::full({n, 1}, -1.0f, logProb.options()));
             at::Tensor slice = gradient.narrow(0, first, n);
             at::mm_out(slice, logProb, head);
         }

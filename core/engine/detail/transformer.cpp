@@ -38,7 +38,7 @@ at::Tensor tensorOf(const ModelWeights& weights, const std::string& name, int64_
 } // namespace
 
 Transformer::Transformer(const ModelConfig& config, const Catalogue& catalogue,
-                         RopePrecision precision)
+                         RopePrecision precision, Device* device)
     : m_config(config), m_catalogue(catalogue) {
     at::NoGradGuard noGrad;
     const at::Tensor positions = at::arange(config.maxPositions, at::kFloat);
@@ -53,6 +53,9 @@ Transformer::Transformer(const ModelConfig& config, const Catalogue& catalogue,
     const at::Tensor both = at::cat({angles, angles}, -1);
     m_cos = both.cos();
     m_sin = both.sin();
+    if (!device) return;
+    m_deviceCos = device->upload(m_cos);
+    m_deviceSin = device->upload(m_sin);
 }
 
 at::Tensor Transformer::embed(const ModelWeights& weights, std::span<const int32_t> ids,
@@ -76,7 +79,8 @@ at::Tensor Transformer::norm(const at::Tensor& x, const at::Tensor& weight) cons
 
 at::Tensor Transformer::rotate(const at::Tensor& x, int64_t past) const {
     const int64_t length = x.size(2);
-    const at::Tensor cos = m_cos.narrow(0, past, length), sin = m_sin.narrow(0, past, length);
+    const at::Tensor cos = (x.is_cpu() ? m_cos : m_deviceCos).narrow(0, past, length);
+    const at::Tensor sin = (x.is_cpu() ? m_sin : m_deviceSin).narrow(0, past, length);
     const auto halves = x.chunk(2, -1);
     return x * cos + at::cat({-halves[1], halves[0]}, -1) * sin;
 }
@@ -107,8 +111,9 @@ at::Tensor Transformer::attention(const at::Tensor& q, const at::Tensor& k, cons
         }
         return at::scaled_dot_product_attention(q, keys, values, {}, 0.0, false);
     }
-    const at::Tensor query = at::arange(past, past + length).unsqueeze(1);
-    const at::Tensor key = at::arange(total).unsqueeze(0);
+    const at::TensorOptions whole = q.options().dtype(at::kLong);
+    const at::Tensor query = at::arange(past, past + length, whole).unsqueeze(1);
+    const at::Tensor key = at::arange(total, whole).unsqueeze(0);
     at::Tensor visible = key <= query;
     if (windowed) visible = visible & (key > query - window);
     return at::scaled_dot_product_attention(q, keys, values, visible, 0.0, false);
@@ -183,6 +188,24 @@ BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads) 
         if (linear.bias) out.bias[slot] = tensorOf(weights, linear.name + ".bias", linear.rows);
     }
     return out;
+}
+
+BlockWeights placed(const BlockWeights& weights, const Place& place) {
+    if (!place.onDevice()) return weights;
+    BlockWeights out;
+    out.inputNorm = place.in(weights.inputNorm);
+    out.postNorm = place.in(weights.postNorm);
+    out.queryNorm = place.in(weights.queryNorm);
+    out.keyNorm = place.in(weights.keyNorm);
+    for (size_t i = 0; i < linearRoles; ++i) {
+        out.weight[i] = place.in(weights.weight[i]);
+        out.bias[i] = place.in(weights.bias[i]);
+    }
+    return out;
+}
+
+HeadWeights placed(const HeadWeights& weights, const Place& place) {
+    return {place.in(weights.finalNorm), place.in(weights.head)};
 }
 
 HeadWeights loadHead(const ModelWeights& weights) {

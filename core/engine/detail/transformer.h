@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/engine/detail/device.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/model_weights.h"
 
@@ -61,8 +62,9 @@ struct KvLayer {
 class Transformer {
 public:
     /// Rotary frequencies are computed in float32, or rounded to the checkpoint's dtype afterwards.
+    /// With `device`, blocks may be run with weights and hidden states that are there.
     Transformer(const ModelConfig& config, const Catalogue& catalogue,
-                RopePrecision precision = RopePrecision::Exact);
+                RopePrecision precision = RopePrecision::Exact, Device* device = nullptr);
 
     /// [B, T] ids → hidden states [B, T, D]. Reads only the rows it needs.
     at::Tensor embed(const ModelWeights& weights, std::span<const int32_t> ids,
@@ -85,10 +87,13 @@ private:
 
     const ModelConfig m_config;
     const Catalogue m_catalogue;
-    at::Tensor m_cos, m_sin; ///< [maxPositions, headDim]
+    at::Tensor m_cos, m_sin;             ///< [maxPositions, headDim]
+    at::Tensor m_deviceCos, m_deviceSin; ///< copies on the device
 };
 
 BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads);
+/// The same weights where `place` computes.
+BlockWeights placed(const BlockWeights& weights, const Place& place);
 /// One linear layer's weight as float32 [N, K].
 at::Tensor loadLinear(const ModelWeights& weights, const LinearInfo& linear, int threads);
 
@@ -98,6 +103,7 @@ struct HeadWeights {
     at::Tensor head;      ///< [V, D]
 };
 HeadWeights loadHead(const ModelWeights& weights);
+HeadWeights placed(const HeadWeights& weights, const Place& place);
 
 /// Bytes that a block's weights take as float32.
 int64_t blockBytes(const Catalogue& catalogue, int64_t block);
