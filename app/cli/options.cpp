@@ -14,10 +14,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <string_view>
 
 namespace bitloom::cli {
 
@@ -66,12 +69,23 @@ void startLog(Context& context) {
 void Context::start() {
     console.setMode(common.json, common.quiet);
     startLog(*this);
-    if (common.device != "cpu" && command != "selftest")
-        throw Error("this version of Bitloom computes models on the processor only",
-                    "Leave --device out, or use --device cpu. `bitloom selftest --device cuda` "
-                    "checks the GPU kernels.");
-    compute(); // a wrong --memory is found before any work
+    const ComputeOptions wanted = compute(); // a wrong --memory is found before any work
     logger("cli")->info("bitloom {} {}", BITLOOM_VERSION, command);
+    if (wanted.choice == DeviceChoice::Cpu || command == "selftest" || command == "serve") return;
+    constexpr std::string_view able[] = {"calibrate", "plan", "quantize",
+                                         "compare",   "eval", "demo"};
+    if (std::ranges::find(able, command) != std::end(able)) {
+        startEngine();
+        m_device = wanted;
+        openDevice(m_device);
+        console.note("computing on " + deviceText(m_device));
+    } else if (wanted.choice == DeviceChoice::Cuda) {
+        throw Error("`bitloom " + command + "` computes on the processor only",
+                    "Leave --device out. A GPU calibrates, quantizes and evaluates: bitloom "
+                    "calibrate, plan, quantize, compare, eval and demo.");
+    } else {
+        m_device.deviceReason = "`bitloom " + command + "` needs none";
+    }
 }
 
 ComputeOptions Context::compute() const {
@@ -83,6 +97,15 @@ ComputeOptions Context::compute() const {
             throw Error(ErrorCode::Usage, "--memory is 0",
                         "Give the memory that the job may use: --memory 8GiB.");
     }
+    options.choice = parseDevice(common.device);
+    if (!common.vram.empty()) {
+        options.vramBytes = parseSize(common.vram);
+        if (options.vramBytes <= 0)
+            throw Error(ErrorCode::Usage, "--vram is 0",
+                        "Give the memory of the GPU that the job may use: --vram 16GiB.");
+    }
+    options.device = m_device.device;
+    options.deviceReason = m_device.deviceReason;
     return options;
 }
 
@@ -111,9 +134,18 @@ CLI::App* addCommand(CLI::App& app, Context& context, const std::string& name,
         ->type_name("N")
         ->check(CLI::Range(1, 4096))
         ->group(group);
-    command->add_option("--device", common.device, "Where to compute: cpu or cuda")
+    command
+        ->add_option("--device", common.device,
+                     "Where to compute: cpu, cuda, or auto (a GPU that can be used, else the "
+                     "processor)")
         ->type_name("DEVICE")
-        ->check(CLI::IsMember({"cpu", "cuda"}))
+        ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
+        ->group(group);
+    command
+        ->add_option("--vram", common.vram,
+                     "Memory of the GPU to stay below, such as 16GiB (default: nine tenths of what "
+                     "is free)")
+        ->type_name("SIZE")
         ->group(group);
     command
         ->add_option("--cache", common.cache,
@@ -246,9 +278,15 @@ fs::path sampleModelFolder() {
 }
 
 Json machineFields(const Context& context) {
-    return {{"peak_rss", peakResidentBytes()},
-            {"device", context.common.device},
-            {"threads", context.compute().threadsOrDefault()}};
+    const ComputeOptions compute = context.compute();
+    Json fields = {{"peak_rss", peakResidentBytes()},
+                   {"device", deviceName(compute)},
+                   {"threads", compute.threadsOrDefault()}};
+    if (compute.device) fields["device_name"] = deviceText(compute);
+    if (!compute.deviceReason.empty()) fields["device_reason"] = compute.deviceReason;
+    if (const auto fallbacks = deviceFallbacks(compute); !fallbacks.empty())
+        fields["device_fallbacks"] = fallbacks;
+    return fields;
 }
 
 } // namespace bitloom::cli

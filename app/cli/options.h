@@ -21,7 +21,7 @@ namespace bitloom::cli {
 
 /// Options that every command takes.
 struct CommonOptions {
-    std::string memory, device = "cpu", cache, logFile;
+    std::string memory, vram, device = "cpu", cache, logFile;
     int threads = 0;
     bool json = false, quiet = false;
 };
@@ -33,7 +33,8 @@ struct Context {
     std::string command;       ///< "quantize"
     std::function<void()> run; ///< set by the command that was chosen
 
-    /// Puts the common options into effect: console, log, device. Throws Error.
+    /// Puts the common options into effect: console, log, device. Throws Error (NoDevice where a
+    /// GPU was asked for and there is none that can be used).
     void start();
     ComputeOptions compute() const;
     std::filesystem::path cache() const;
@@ -42,6 +43,7 @@ struct Context {
 
 private:
     bool m_engineStarted = false;
+    ComputeOptions m_device; ///< its device, once opened
 };
 
 /// Adds a command with the common options; `run` is called after everything is parsed.

@@ -212,8 +212,10 @@ Json runQuantizer(Context& context, std::shared_ptr<const Checkpoint> model,
     for (const std::string& warning : report.warnings)
         context.console.warn(warning);
     if (report.polishedByBlock)
-        context.console.note("polished block by block: both models together do not fit into "
-                             "--memory; trained end to end, the result is better");
+        context.console.note(
+            std::string("polished block by block: both models together do not fit into ") +
+            (options.compute.device ? "--vram" : "--memory") +
+            "; trained end to end, the result is better");
 
     const int64_t bytes = bytesOnDisk(output.folder);
     if (bytes != layout.totalBytes())

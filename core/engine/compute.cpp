@@ -48,6 +48,11 @@ void openDevice(ComputeOptions& compute) {
     logInfo("engine", "computing on " + deviceText(compute));
 }
 
+void prepareDevices() {
+    std::string why;
+    if (CudaDriver::open(why)) detail::loadTorchCuda(why);
+}
+
 std::string deviceProblem() {
     std::string why;
     if (CudaDriver::open(why)) (void)detail::torchCudaFile(why);

@@ -21,6 +21,10 @@ DeviceChoice parseDevice(std::string_view name); ///< "cpu", "cuda", "auto"; thr
 /// where there is none that can be used; Auto: `deviceReason` says why.
 void openDevice(ComputeOptions& compute);
 
+/// For a process that may be asked for a GPU after it has computed on the processor: loads what has
+/// to be there before libtorch's first operation, if there is a GPU at all.
+void prepareDevices();
+
 /// Why calibrating, quantizing and evaluating on a GPU will not work here; empty: nothing is known
 /// against it. Loads nothing large, so that a GPU that libtorch has no code for is not noticed.
 std::string deviceProblem();

@@ -256,6 +256,8 @@ private slots:
         row("model is nowhere", "info {dir}/nothing-here", 1, "nothing-here");
         row("repository is nowhere", "info no-such-org/no-such-model", 1, "no-such-model");
         row("cuda", "info {golden} --device cuda", 1, "processor only");
+        row("no GPU", "eval {golden} --device cuda", 5, "no GPU can be used");
+        row("vram", "eval {golden} --device auto --vram lots", 2, "lots");
         row("selftest cuda", "selftest --device cuda", 5, "nothing was checked");
         row("device", "info {golden} --device tpu", 2, "tpu");
         row("memory", "info {golden} --memory lots", 2, "lots");

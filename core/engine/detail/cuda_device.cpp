@@ -90,21 +90,23 @@ fs::path torchCudaFile(std::string& why) {
     return {};
 }
 
-std::shared_ptr<Device> openCudaDevice(int64_t vramBytes, std::string& why) {
-    const auto driver = CudaDriver::open(why);
-    if (!driver) return nullptr;
+bool loadTorchCuda(std::string& why) {
     const fs::path file = torchCudaFile(why);
-    if (file.empty()) return nullptr;
+    if (file.empty()) return false;
     if (!::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL)) {
         const char* problem = ::dlerror();
         why = file.string() + " cannot be loaded: " + (problem ? problem : "no reason is given");
-        return nullptr;
+        return false;
     }
-    if (!at::globalContext().hasCUDART()) {
-        why = "libtorch has already computed without " + file.string() +
-              " and cannot take it up any more; start the program again";
-        return nullptr;
-    }
+    if (at::globalContext().hasCUDART()) return true;
+    why = "libtorch has already computed without " + file.string() +
+          " and cannot take it up any more; start the program again";
+    return false;
+}
+
+std::shared_ptr<Device> openCudaDevice(int64_t vramBytes, std::string& why) {
+    const auto driver = CudaDriver::open(why);
+    if (!driver || !loadTorchCuda(why)) return nullptr;
     if (!at::globalContext().hasCUDA()) {
         why = "libtorch finds no GPU that it can use";
         return nullptr;

@@ -16,10 +16,12 @@ namespace bitloom::detail {
 /// none.
 std::filesystem::path torchCudaFile(std::string& why);
 
-/// Loads libtorch's CUDA library, whose operations then serve this process, and tries the first
-/// GPU. Null, and why, where that cannot be done. libtorch asks once, at its first call, what
-/// devices there are: must come before that, and stays true for the process. `vramBytes` 0: nine
-/// tenths of what is free now, less half a gibibyte for what libraries take.
+/// Loads libtorch's CUDA library, whose operations then serve this process. libtorch asks once what
+/// devices there are, in its first backward pass at the latest: false, and why, if that was before.
+bool loadTorchCuda(std::string& why);
+
+/// The first GPU, after a trial. Null, and why, where it cannot be used. `vramBytes` 0: nine tenths
+/// of what is free now, less half a gibibyte for what libraries take.
 std::shared_ptr<Device> openCudaDevice(int64_t vramBytes, std::string& why);
 
 } // namespace bitloom::detail

@@ -21,7 +21,7 @@ void Device::fallBack(const std::string& what, const std::string& why) {
     if (std::ranges::find(m_fallbackOf, what) != m_fallbackOf.end()) return;
     m_fallbackOf.push_back(what);
     m_fallbacks.push_back(what + ": " + why);
-    logWarning("engine", what + " is computed on the processor: " + why);
+    logWarning("engine", "on the processor: " + what + ", because " + why);
 }
 
 bool isOutOfMemory(const c10::Error& error) {

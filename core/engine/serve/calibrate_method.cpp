@@ -19,7 +19,7 @@ Json calibrateModel(Engine& engine, Job& job) {
     const int64_t length = params.integer("length", 0, 2, int64_t(1) << 31);
     CalibrateOptions options;
     options.force = params.flag("force", false);
-    options.compute = engine.computeOf(params);
+    options.compute = engine.deviceComputeOf(params);
     params.finish();
 
     job.report(0, "reading the model and the text");
@@ -58,7 +58,7 @@ Json calibrateModel(Engine& engine, Job& job) {
         }
     }
     job.check();
-    engine.start(options.compute);
+    engine.startOnDevice(options.compute);
     engine.models.shrink(options.compute.memoryOrDefault() / 4);
     const CalibrationReport report = withCancelHint("cancelled; finished layers are kept",
                                                     "The same call goes on where this one stopped.",

@@ -14,21 +14,43 @@ ComputeOptions Engine::computeOf(Params& params) const {
         int(params.integer("threads", options.threads, params.has("threads") ? 1 : 0, 4096));
     options.memoryBytes = params.integer("memory", options.memoryBytes,
                                          params.has("memory") ? 1 : 0, int64_t(1) << 50);
+    options.choice = DeviceChoice::Cpu;
     return options;
+}
+
+ComputeOptions Engine::deviceComputeOf(Params& params) const {
+    ComputeOptions options = computeOf(params);
+    params.choice("device", {"cpu", "cuda", "auto"}, "cpu");
+    options.choice =
+        params.has("device") ? parseDevice(params.text("device", "cpu")) : compute.choice;
+    options.vramBytes =
+        params.integer("vram", compute.vramBytes, params.has("vram") ? 1 : 0, int64_t(1) << 50);
+    return options;
+}
+
+void Engine::startOnDevice(ComputeOptions& options) {
+    start(options);
+    openDevice(options);
 }
 
 void Engine::start(const ComputeOptions& options) {
     const int threads = options.threadsOrDefault();
     if (m_threads == threads) return;
+    if (!m_threads) prepareDevices();
     initEngine(options);
     m_threads = threads;
 }
 
 Json machineFields(const ComputeOptions& compute) {
-    return {{"peak_rss", peakResidentBytes()},
-            {"rss", residentBytes()},
-            {"device", "cpu"},
-            {"threads", compute.threadsOrDefault()}};
+    Json fields = {{"peak_rss", peakResidentBytes()},
+                   {"rss", residentBytes()},
+                   {"device", deviceName(compute)},
+                   {"threads", compute.threadsOrDefault()}};
+    if (compute.device) fields["device_name"] = deviceText(compute);
+    if (!compute.deviceReason.empty()) fields["device_reason"] = compute.deviceReason;
+    if (const auto fallbacks = deviceFallbacks(compute); !fallbacks.empty())
+        fields["device_fallbacks"] = fallbacks;
+    return fields;
 }
 
 void merge(Json& into, const Json& fields) {

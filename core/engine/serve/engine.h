@@ -28,15 +28,20 @@ struct Engine {
     std::filesystem::path bundledCalibrationText() const { return sampleModel / "calibration.txt"; }
     std::filesystem::path bundledEvaluationText() const { return sampleModel / "valid.txt"; }
 
-    /// `threads` and `memory` of a request, and libtorch set up for them.
+    /// `threads` and `memory` of a request.
     ComputeOptions computeOf(Params& params) const;
+    /// With `device` and `vram` too: for what a GPU can do.
+    ComputeOptions deviceComputeOf(Params& params) const;
+    /// libtorch set up for a job on the processor.
     void start(const ComputeOptions& compute);
+    /// The same, with the device opened that the job asks for. Throws Error(NoDevice).
+    void startOnDevice(ComputeOptions& compute);
 
 private:
     std::optional<int> m_threads; ///< that libtorch was set up with
 };
 
-/// peak_rss, rss, device, threads: in every compute result.
+/// peak_rss, rss, device, threads and what is to be said of the device: in every compute result.
 Json machineFields(const ComputeOptions& compute);
 void merge(Json& into, const Json& fields);
 

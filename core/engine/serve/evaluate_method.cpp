@@ -44,7 +44,7 @@ Json evaluateModel(Engine& engine, Job& job) {
     const Protocol protocol = parseProtocol(params.text("protocol", "gptq"));
     const int64_t context = params.integer("context", 0, 2, int64_t(1) << 31);
     const int64_t most = params.integer("windows", 0, 0, int64_t(1) << 31);
-    const ComputeOptions compute = engine.computeOf(params);
+    ComputeOptions compute = engine.deviceComputeOf(params);
     params.finish();
 
     job.report(0, "opening the models");
@@ -62,7 +62,7 @@ Json evaluateModel(Engine& engine, Job& job) {
         windows.windows.ids.resize(size_t(most * windows.windows.length));
     }
     job.check();
-    engine.start(compute);
+    engine.startOnDevice(compute);
     engine.models.shrink(compute.memoryOrDefault() / 4);
     const Evaluation evaluation =
         evaluate(*model, reference.get(), windows, compute, job, [&](const Evaluation& soFar) {

@@ -144,6 +144,9 @@ std::string commandOf(const QuantizeRequest& request, const ResolvedRequest& res
     if (o.hessians == HessianMode::Parallel) text += " --hessians parallel";
     add("--stats", resolved.statistics->path().string());
     add("--threads", std::to_string(o.compute.threadsOrDefault()));
+    if (o.compute.choice != DeviceChoice::Cpu)
+        add("--device", o.compute.choice == DeviceChoice::Cuda ? "cuda" : "auto");
+    if (o.compute.vramBytes > 0) add("--vram", std::to_string(o.compute.vramBytes));
     if (output.verify) text += " --verify";
     add("-o", output.folder.string());
     return text;
@@ -230,9 +233,13 @@ Json quantizeModel(Engine& engine, Job& job) {
     if (!output.dryRun) checkOutput(output);
 
     job.report(0, "planning");
-    const ResolvedRequest resolved = resolve(request, engine, job);
+    ResolvedRequest resolved = resolve(request, engine, job);
     job.check();
-    engine.start(resolved.options.compute);
+    if (output.dryRun) {
+        engine.start(resolved.options.compute);
+    } else {
+        engine.startOnDevice(resolved.options.compute);
+    }
     ProgressSlice laying(job, 0, 0);
     const CheckpointLayout layout(
         *resolved.model,

@@ -89,7 +89,7 @@ QuantizeRequest QuantizeRequest::read(Params& params, const Engine& engine) {
     if (const std::string path = params.text("statistics"); !path.empty())
         request.statistics = pathOf(path).string();
     readMethod(params, request.options);
-    request.options.compute = engine.computeOf(params);
+    request.options.compute = engine.deviceComputeOf(params);
     const Json* plan = params.object("plan");
     const Json* budget = params.object("budget");
     const std::vector<std::string> pins = params.texts("pins");

@@ -2,7 +2,6 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/serve/serve.h"
 
-#include "core/base/cuda_library.h"
 #include "core/base/log.h"
 #include "core/engine/quantize.h"
 #include "core/engine/serve/engine.h"
@@ -69,15 +68,9 @@ struct Descriptors {
     }
 };
 
-/// Why nothing is computed on a GPU. Does not open one: that takes a second and its memory.
-std::string cudaReason() {
-    std::string why;
-    if (!CudaLibrary::open(why)) return why;
-    return "its kernels can be tried with `bitloom selftest --device cuda`; this version computes "
-           "models on the processor";
-}
-
 Json helloFields(const Engine& engine) {
+    // Does not open the GPU: that takes a second and its memory.
+    const std::string cudaProblem = deviceProblem();
     char host[256] = {};
     if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
     return {{"program", "bitloom"},
@@ -92,7 +85,10 @@ Json helloFields(const Engine& engine) {
             {"memory_available", availableMemory()},
             {"devices",
              {{{"name", "cpu"}, {"available", true}, {"reason", ""}},
-              {{"name", "cuda"}, {"available", false}, {"reason", cudaReason()}}}},
+              {{"name", "cuda"},
+               {"available", cudaProblem.empty()},
+               {"reason", cudaProblem},
+               {"methods", {"calibrate", "quantize", "evaluate"}}}}},
             {"quantize_methods", methodNames()},
             {"protocols", {"gptq", "ctx4096", "llamacpp"}},
             {"export_formats", {"hf"}}};
