@@ -48,6 +48,7 @@ ColumnSolver::ColumnSolver(const at::Tensor& weight, const FactoredHessian& hess
         at::from_blob(const_cast<int64_t*>(hessian.order.data()), {m_cols}, at::kLong);
     m_weight = weight.t().index_select(0, order).contiguous();
     m_error = at::zeros_like(m_weight);
+    m_deviceError = hessian.place.onDevice() ? hessian.place.in(m_error) : at::Tensor();
 }
 
 /// Fits what the column's class asks for to `target` and dequantizes it.
@@ -118,9 +119,26 @@ void ColumnSolver::store(int64_t column, const Fit& fit) {
     m_layer.outlierVal[k] = fit.outlierVal;
 }
 
+ColumnSolver::Corner ColumnSolver::corner(const at::Tensor& matrix, int64_t begin,
+                                          int64_t end) const {
+    const at::Tensor part = matrix.narrow(0, begin, end - begin).narrow(1, begin, end - begin);
+    if (!m_hessian.place.onDevice()) return {part, part.data_ptr<float>(), m_cols};
+    const at::Tensor copy = m_hessian.place.out(part.contiguous());
+    return {copy, copy.data_ptr<float>(), end - begin};
+}
+
+/// Targets of some columns [end − begin, N], with the feedback of all columns before them.
+at::Tensor ColumnSolver::targets(int64_t begin, int64_t end) const {
+    at::Tensor target = m_weight.narrow(0, begin, end - begin).clone();
+    if (begin == 0) return target;
+    const at::Tensor factors =
+        m_hessian.feedback.narrow(0, 0, begin).narrow(1, begin, end - begin).t();
+    if (m_hessian.place.onDevice())
+        return target.add_(m_hessian.place.out(at::mm(factors, m_deviceError.narrow(0, 0, begin))));
+    return target.addmm_(factors, m_error.narrow(0, 0, begin));
+}
+
 void ColumnSolver::gptq(const Progress& progress) {
-    const at::Tensor& feedback = m_hessian.feedback;
-    const float* f = feedback.data_ptr<float>();
     const float* weight = m_weight.data_ptr<float>();
     float* error = m_error.data_ptr<float>();
     Fit fit;
@@ -128,12 +146,9 @@ void ColumnSolver::gptq(const Progress& progress) {
     for (int64_t begin = 0; begin < m_cols; begin += blockColumns) {
         progress.check();
         const int64_t end = std::min(begin + blockColumns, m_cols);
-        // Targets of this block, with the feedback of all columns before it.
-        at::Tensor target = m_weight.narrow(0, begin, end - begin).clone();
-        if (begin > 0)
-            target.addmm_(feedback.narrow(0, 0, begin).narrow(1, begin, end - begin).t(),
-                          m_error.narrow(0, 0, begin));
+        at::Tensor target = targets(begin, end);
         float* t = target.data_ptr<float>();
+        const Corner f = corner(m_hessian.feedback, begin, end);
         for (int64_t inner = begin; inner < end; inner += innerColumns) {
             const int64_t innerEnd = std::min(inner + innerColumns, end);
             for (int64_t k = inner; k < innerEnd; ++k) {
@@ -146,75 +161,90 @@ void ColumnSolver::gptq(const Progress& progress) {
                 for (int64_t i = 0; i < m_rows; ++i)
                     e[i] = weight[k * m_rows + i] - fit.value[size_t(i)];
                 for (int64_t j = k + 1; j < innerEnd; ++j)
-                    addScaled(t + (j - begin) * m_rows, e, f[k * m_cols + j], m_rows);
+                    addScaled(t + (j - begin) * m_rows, e, f.at(k - begin, j - begin), m_rows);
             }
             if (innerEnd < end)
                 target.narrow(0, innerEnd - begin, end - innerEnd)
-                    .addmm_(feedback.narrow(0, inner, innerEnd - inner)
-                                .narrow(1, innerEnd, end - innerEnd)
-                                .t(),
-                            m_error.narrow(0, inner, innerEnd - inner));
+                    .addmm_(
+                        f.part(inner - begin, innerEnd - begin, innerEnd - begin, end - begin).t(),
+                        m_error.narrow(0, inner, innerEnd - inner));
         }
+        if (m_hessian.place.onDevice())
+            m_deviceError.narrow(0, begin, end - begin)
+                .copy_(m_error.narrow(0, begin, end - begin));
+    }
+}
+
+/// The columns [begin, end): `g` [end − begin, N] is their gradient, `change` becomes
+/// q_new − q_old.
+void ColumnSolver::descendBlock(int64_t begin, int64_t end, const at::Tensor& gradient,
+                                at::Tensor& change, Fit& fit) {
+    const Corner h = corner(m_hessian.damped, begin, end);
+    const float* weight = m_weight.data_ptr<float>();
+    float* error = m_error.data_ptr<float>();
+    float* g = gradient.data_ptr<float>();
+    std::vector<float> goal(static_cast<size_t>(m_rows)), old(static_cast<size_t>(m_rows));
+    for (int64_t inner = begin; inner < end; inner += innerColumns) {
+        const int64_t innerEnd = std::min(inner + innerColumns, end);
+        for (int64_t k = inner; k < innerEnd; ++k) {
+            const int64_t column = m_hessian.order[size_t(k)];
+            const float pivot = h.at(k - begin, k - begin);
+            const float* own = g + (k - begin) * m_rows;
+            float* e = error + k * m_rows;
+            double before = 0;
+            for (int64_t i = 0; i < m_rows; ++i) {
+                const float step = own[i] / pivot;
+                old[size_t(i)] = weight[k * m_rows + i] - e[i];
+                goal[size_t(i)] = old[size_t(i)] + step;
+                before += double(step) * double(step);
+            }
+            this->fit(goal, column, /*keepOutliers=*/true, fit);
+            // Along one column the objective is H'_kk‖goal − q‖² plus what q does not change.
+            if (!(fit.error < before)) continue;
+            m_objective -= double(pivot) * (before - fit.error);
+            store(column, fit);
+            float* delta = change.data_ptr<float>() + (k - begin) * m_rows;
+            for (int64_t i = 0; i < m_rows; ++i) {
+                delta[i] = fit.value[size_t(i)] - old[size_t(i)];
+                e[i] = weight[k * m_rows + i] - fit.value[size_t(i)];
+            }
+            for (int64_t j = k + 1; j < innerEnd; ++j)
+                addScaled(g + (j - begin) * m_rows, delta, -h.at(k - begin, j - begin), m_rows);
+        }
+        if (innerEnd < end)
+            gradient.narrow(0, innerEnd - begin, end - innerEnd)
+                .addmm_(h.part(innerEnd - begin, end - begin, inner - begin, innerEnd - begin),
+                        change.narrow(0, inner - begin, innerEnd - inner), 1, -1);
     }
 }
 
 double ColumnSolver::descend(const Progress& progress) {
-    const float* h = m_hessian.damped.data_ptr<float>();
-    const float* weight = m_weight.data_ptr<float>();
-    float* error = m_error.data_ptr<float>();
+    const Place& place = m_hessian.place;
     // Gᵀ = H' Eᵀ, held as [K, N] like everything else.
-    at::Tensor gradient = at::mm(m_hessian.damped, m_error);
-    float* g = gradient.data_ptr<float>();
-    m_objective = gradient.flatten().dot(m_error.flatten()).item<double>();
+    const at::Tensor& e = place.onDevice() ? m_deviceError : m_error;
+    at::Tensor gradient = at::mm(m_hessian.damped, e);
+    m_objective = gradient.flatten().dot(e.flatten()).item<double>();
     Fit fit;
-    std::vector<float> goal(static_cast<size_t>(m_rows)), old(static_cast<size_t>(m_rows));
     for (int64_t begin = 0; begin < m_cols; begin += blockColumns) {
         progress.check();
         const int64_t end = std::min(begin + blockColumns, m_cols);
         at::Tensor change = at::zeros({end - begin, m_rows}, at::kFloat); // q_new − q_old
-        for (int64_t inner = begin; inner < end; inner += innerColumns) {
-            const int64_t innerEnd = std::min(inner + innerColumns, end);
-            for (int64_t k = inner; k < innerEnd; ++k) {
-                const int64_t column = m_hessian.order[size_t(k)];
-                const float pivot = h[k * m_cols + k];
-                float* e = error + k * m_rows;
-                double before = 0;
-                for (int64_t i = 0; i < m_rows; ++i) {
-                    const float step = g[k * m_rows + i] / pivot;
-                    old[size_t(i)] = weight[k * m_rows + i] - e[i];
-                    goal[size_t(i)] = old[size_t(i)] + step;
-                    before += double(step) * double(step);
-                }
-                this->fit(goal, column, /*keepOutliers=*/true, fit);
-                // Along one column the objective is H'_kk‖goal − q‖² plus what q does not change.
-                if (!(fit.error < before)) continue;
-                m_objective -= double(pivot) * (before - fit.error);
-                store(column, fit);
-                float* delta = change.data_ptr<float>() + (k - begin) * m_rows;
-                for (int64_t i = 0; i < m_rows; ++i) {
-                    delta[i] = fit.value[size_t(i)] - old[size_t(i)];
-                    e[i] = weight[k * m_rows + i] - fit.value[size_t(i)];
-                }
-                for (int64_t j = k + 1; j < innerEnd; ++j)
-                    addScaled(g + j * m_rows, delta, -h[k * m_cols + j], m_rows);
-            }
-            if (innerEnd < end)
-                gradient.narrow(0, innerEnd, end - innerEnd)
-                    .addmm_(m_hessian.damped.narrow(0, innerEnd, end - innerEnd)
-                                .narrow(1, inner, innerEnd - inner),
-                            change.narrow(0, inner - begin, innerEnd - inner), 1, -1);
-        }
+        descendBlock(begin, end, place.out(gradient.narrow(0, begin, end - begin)), change, fit);
+        if (place.onDevice())
+            m_deviceError.narrow(0, begin, end - begin)
+                .copy_(m_error.narrow(0, begin, end - begin));
         if (end < m_cols)
             gradient.narrow(0, end, m_cols - end)
                 .addmm_(m_hessian.damped.narrow(0, end, m_cols - end).narrow(1, begin, end - begin),
-                        change, 1, -1);
+                        place.in(change), 1, -1);
     }
     return m_objective;
 }
 
 double ColumnSolver::objective() const {
-    return at::mm(m_hessian.damped.to(at::kDouble), m_error.to(at::kDouble))
-        .mul_(m_error)
+    const at::Tensor& error = m_hessian.place.onDevice() ? m_deviceError : m_error;
+    return at::mm(m_hessian.damped.to(at::kDouble), error.to(at::kDouble))
+        .mul_(error)
         .sum()
         .item<double>();
 }

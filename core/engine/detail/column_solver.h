@@ -20,6 +20,9 @@ namespace bitloom::detail {
 ///
 /// All matrices are held column by column, [K, N] in the permuted order. One object a layer; the
 /// methods use torch's threads as the caller set them up. Deterministic.
+///
+/// Where the Hessian's matrices lie on a device, the large products are computed there, and 128
+/// columns at a time come to the processor, which fits them.
 class ColumnSolver {
 public:
     /// `weight` [N, K] float32, `layer` empty with classes set (ColumnWeights::make), in source
@@ -39,14 +42,29 @@ public:
 
 private:
     struct Fit; ///< a candidate for one column
+    /// Rows and columns [begin, end) of a square matrix, on the processor; indices from `begin`.
+    struct Corner {
+        at::Tensor matrix;
+        const float* data = nullptr;
+        int64_t stride = 0;
+        float at(int64_t k, int64_t j) const { return data[k * stride + j]; }
+        at::Tensor part(int64_t row, int64_t rowEnd, int64_t column, int64_t columnEnd) const {
+            return matrix.narrow(0, row, rowEnd - row).narrow(1, column, columnEnd - column);
+        }
+    };
+    Corner corner(const at::Tensor& matrix, int64_t begin, int64_t end) const;
+    at::Tensor targets(int64_t begin, int64_t end) const;
+    void descendBlock(int64_t begin, int64_t end, const at::Tensor& gradient, at::Tensor& change,
+                      Fit& fit);
     void fit(std::span<const float> target, int64_t column, bool keepOutliers, Fit& out);
     void store(int64_t column, const Fit& fit);
 
     const FactoredHessian& m_hessian;
     ColumnWeights& m_layer;
     int64_t m_rows, m_cols;
-    at::Tensor m_weight; ///< [K, N] permuted
-    at::Tensor m_error;  ///< [K, N] w − q
+    at::Tensor m_weight;      ///< [K, N] permuted
+    at::Tensor m_error;       ///< [K, N] w − q
+    at::Tensor m_deviceError; ///< the same on the device
     double m_objective = 0;
     kernels::ColumnScratch m_scratch;
     std::vector<float> m_rest; ///< a column without its outliers

@@ -18,10 +18,16 @@ bool Device::fits(const std::string& what, int64_t bytes) {
 }
 
 void Device::fallBack(const std::string& what, const std::string& why) {
+    const std::lock_guard lock(m_mutex);
     if (std::ranges::find(m_fallbackOf, what) != m_fallbackOf.end()) return;
     m_fallbackOf.push_back(what);
     m_fallbacks.push_back(what + ": " + why);
     logWarning("engine", "on the processor: " + what + ", because " + why);
+}
+
+std::vector<std::string> Device::fallbacks() const {
+    const std::lock_guard lock(m_mutex);
+    return m_fallbacks;
 }
 
 bool isOutOfMemory(const c10::Error& error) {

@@ -5,14 +5,15 @@
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <vector>
 
 namespace bitloom::detail {
 
-/// Memory beside the processor's that tensors can live in and be computed with. One thread at a
-/// time.
+/// Memory beside the processor's that tensors can live in and be computed with. Thread-safe.
 class Device {
 public:
     virtual ~Device() = default;
@@ -38,12 +39,13 @@ public:
     /// Says in the log, once for each `what`, that it is computed on the processor, and why.
     void fallBack(const std::string& what, const std::string& why);
     /// What fell back, in order, each with its reason.
-    const std::vector<std::string>& fallbacks() const { return m_fallbacks; }
+    std::vector<std::string> fallbacks() const;
 
 private:
     virtual at::Tensor copyIn(const at::Tensor& host) = 0;
     virtual at::Tensor copyOut(const at::Tensor& there) = 0;
-    int64_t m_uploaded = 0, m_downloaded = 0;
+    std::atomic<int64_t> m_uploaded{0}, m_downloaded{0};
+    mutable std::mutex m_mutex;
     std::vector<std::string> m_fallbackOf, m_fallbacks;
 };
 

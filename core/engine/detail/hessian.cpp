@@ -92,7 +92,8 @@ FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder or
 }
 
 FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double damping,
-                              ColumnOrder order, bool wantMatrices, const std::string& where) {
+                              ColumnOrder order, bool wantMatrices, const std::string& where,
+                              bool keep) {
     FactoredHessian out;
     // A copy in the quantizer's order, one of it that the factorisation takes, and its result.
     const int64_t beside = 3 * hessian.numel() * int64_t(sizeof(double));
@@ -101,9 +102,17 @@ FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double dam
         // The last attempt may take H over.
         at::Tensor taken = own.onDevice() ? hessian : std::move(hessian);
         out = factorHessian(std::move(taken), damping, order, wantMatrices, where);
-        out.damped = own.out(out.damped);
-        out.feedback = own.out(out.feedback);
+        out.place = own;
+        if (!keep) out = onProcessor(out);
     });
+    return out;
+}
+
+FactoredHessian onProcessor(const FactoredHessian& hessian) {
+    FactoredHessian out = hessian;
+    out.damped = hessian.place.out(hessian.damped);
+    out.feedback = hessian.place.out(hessian.feedback);
+    out.place = {};
     return out;
 }
 

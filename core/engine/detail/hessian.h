@@ -39,6 +39,7 @@ enum class ColumnOrder { Descending, Natural }; ///< by H_kk, ties by index; or 
 struct FactoredHessian {
     std::vector<int64_t> order;     ///< position → source column
     std::vector<float> conditional; ///< [K] c_k in source order
+    Place place;                    ///< where the two matrices lie
     at::Tensor damped;              ///< [K, K] float32 H', permuted; undefined unless asked for
     at::Tensor feedback;            ///< [K, K] float32 R·diag(1/R_kk), unit upper triangular
     std::vector<float> pivot;       ///< [K] c_k in the permuted order
@@ -50,8 +51,11 @@ struct FactoredHessian {
 FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder order,
                               bool wantMatrices, const std::string& where);
 /// The same on the device that `place` names if it has room, else on the processor. Matrices are on
-/// the processor afterwards.
+/// the processor afterwards, or, `keep`, where they were made.
 FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double damping,
-                              ColumnOrder order, bool wantMatrices, const std::string& where);
+                              ColumnOrder order, bool wantMatrices, const std::string& where,
+                              bool keep = false);
+/// The same with its matrices on the processor.
+FactoredHessian onProcessor(const FactoredHessian& hessian);
 
 } // namespace bitloom::detail

@@ -181,7 +181,8 @@ void QuantizeRun::runBlock(int64_t block, const HiddenStore& in, HiddenStore* ou
                 factorHessian(accumulators[slot]->place(), accumulators[slot]->takeHessian(),
                               m_statistics.recipe().damping,
                               natural ? ColumnOrder::Natural : ColumnOrder::Descending,
-                              /*wantMatrices=*/true, names[slot]);
+                              /*wantMatrices=*/true, names[slot],
+                              /*keep=*/m_options.method == Method::CmpqPlus);
             accumulators[slot].reset();
             if (factors[slot].climbed)
                 m_report.warnings.push_back("The Hessian of " + names[slot] + " needed damping " +
@@ -269,16 +270,23 @@ QuantizedLinear QuantizeRun::solve(const LinearInfo& linear, const at::Tensor& w
     const auto layerPlan =
         std::find_if(m_options.plan.layers.begin(), m_options.plan.layers.end(),
                      [&](const Plan::Layer& l) { return l.name == linear.name; });
-    ColumnWeights layer =
-        ColumnWeights::make(linear.rows, linear.cols, layerPlan->points, m_options.plan.menu);
-    if (m_model->require(linear.name + ".weight").info.dtype == DType::BF16)
-        layer.rawDtype = DType::BF16;
-    ColumnSolver solver(weight, factor, layer);
-    solver.gptq(progress);
-    const double gptq = solver.trackedObjective();
-    double objective = gptq;
-    for (int pass = 0; pass < m_options.descentPasses; ++pass)
-        objective = solver.descend(progress);
+    ColumnWeights layer;
+    double gptq = 0, objective = 0;
+    // Errors, gradient, and what adding a block's products takes.
+    const int64_t beside = 3 * linear.rows * linear.cols * int64_t(sizeof(float));
+    runPlaced(factor.place.device(), "the products of " + linear.name, beside,
+              [&](const Place& place) {
+                  layer = ColumnWeights::make(linear.rows, linear.cols, layerPlan->points,
+                                              m_options.plan.menu);
+                  if (m_model->require(linear.name + ".weight").info.dtype == DType::BF16)
+                      layer.rawDtype = DType::BF16;
+                  const FactoredHessian here = place.onDevice() ? factor : onProcessor(factor);
+                  ColumnSolver solver(weight, here, layer);
+                  solver.gptq(progress);
+                  gptq = objective = solver.trackedObjective();
+                  for (int pass = 0; pass < m_options.descentPasses; ++pass)
+                      objective = solver.descend(progress);
+              });
     const double gamma = m_statistics.find(linear.name)->gamma;
     const std::lock_guard lock(m_reportMutex);
     m_report.objectiveGptq += 0.5 * gamma * gptq;
