@@ -28,6 +28,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "kernels/column_curve.h"
 #include "kernels/column_grid.h"
 #include "kernels/column_loops.h"
 #include "kernels/column_math.h"
@@ -39,51 +40,25 @@ namespace bitloom::kernels {
 
 namespace {
 
-double rawError(const Column& column) {
-    double error = 0;
-    for (size_t i = column.first; i < column.last; ++i) {
-        const double e = double(column.w[i]) - double(halfToFloat(floatToFiniteHalf(column.w[i])));
-        error += e * e;
-    }
-    return error;
-}
-
-int nearestGridCode(float w, float scale, float zero, int levels) {
-    if (!(scale > 0.f)) return 0;
-    uint8_t code;
-    allColumnLoops().front().assignGrid(&w, 1, scale, zero, float(levels - 1), &code);
-    return code;
-}
-
-/// Σ (w - value - stored difference)² of weights [from, to) of the sorted column.
-double outlierError(const Column& column, size_t from, size_t to, const ColumnCode& code) {
-    double error = 0;
-    float values[kMaxTableEntries];
-    const float scale = halfToFloat(code.scale), zero = halfToFloat(code.zero);
-    if (code.kind == PointKind::Table) tableValues(code, values);
-    for (size_t i = from; i < to; ++i) {
-        const float w = column.w[i];
-        float v;
-        if (code.kind == PointKind::Table) {
-            int c = 0;
-            for (int j = 1; j < code.entries(); ++j) {
-                if (std::fabs(double(w) - double(values[j])) <
-                    std::fabs(double(w) - double(values[c])))
-                    c = j;
-            }
-            v = values[c];
-        } else {
-            v = scale * (float(nearestGridCode(w, scale, zero, code.entries())) - zero);
-        }
-        const double e = double(w) - double(v) - double(halfToFloat(outlierCorrection(w, v)));
-        error += e * e;
-    }
-    return error;
-}
-
 int tableLayers(int bits) {
     return 1 << bits;
 }
+
+/// What errorCurve asks for.
+class ProcessorFits {
+public:
+    explicit ProcessorFits(ColumnScratch& scratch) : m_scratch(scratch) {}
+    double table(const Column& column, int bits, Partition& partition, int layers,
+                 ColumnCode& code) const {
+        return fitTable(column, bits, m_scratch, partition, layers, nullptr, code);
+    }
+    double grid(const Column& column, int bits, ColumnCode& code) const {
+        return fitGrid(column, bits, nullptr, code);
+    }
+
+private:
+    ColumnScratch& m_scratch;
+};
 
 } // namespace
 
@@ -292,48 +267,7 @@ void columnErrorCurve(std::span<const float> weights, std::span<const CurvePoint
         return;
     }
     const Column all = prepareColumn(weights, scratch);
-    double raw = -1;
-    for (size_t first = 0; first < points.size(); ++first) {
-        // Each number of outliers is treated where it comes first, all its points together.
-        const int outliers = points[first].outliers;
-        bool seen = false;
-        for (size_t i = 0; i < first; ++i)
-            seen |= points[i].outliers == outliers;
-        if (seen) continue;
-        const Column column = withoutOutliers(all, size_t(std::max(outliers, 0)));
-        int layers = 0;
-        for (const CurvePoint& p : points)
-            if (p.outliers == outliers && p.kind == PointKind::Table && p.bits <= 4)
-                layers = std::max(layers, tableLayers(p.bits));
-        Partition partition;
-        for (size_t i = first; i < points.size(); ++i) {
-            const CurvePoint& p = points[i];
-            if (p.outliers != outliers) continue;
-            if (p.kind == PointKind::Raw) {
-                if (raw < 0) raw = rawIsExact ? 0. : rawError(all);
-                sse[i] = float(raw);
-                continue;
-            }
-            ColumnCode code;
-            code.kind = p.kind;
-            code.bits = p.bits;
-            double error = 0;
-            if (column.size() == 0) {
-                // All weights are outliers of a code of zeros.
-            } else if (p.kind == PointKind::Grid) {
-                error = fitGrid(column, p.bits, nullptr, code);
-            } else if (p.bits <= 4) {
-                error = fitTable(column, p.bits, scratch, partition, layers, nullptr, code);
-            } else {
-                Partition own;
-                error = fitTable(column, p.bits, scratch, own, tableLayers(p.bits), nullptr, code);
-                partition.layers = 0; // its splits are gone
-            }
-            error += outlierError(all, all.first, column.first, code);
-            error += outlierError(all, column.last, all.last, code);
-            sse[i] = float(error);
-        }
-    }
+    errorCurve(ProcessorFits(scratch), all, points.data(), points.size(), rawIsExact, sse.data());
 }
 
 } // namespace bitloom::kernels

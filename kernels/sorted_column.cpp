@@ -53,13 +53,6 @@ void radixSort(std::span<const float> weights, ColumnScratch& scratch) {
         scratch.sorted[i] = weightOf(from[i]);
 }
 
-/// Largest float that is not above x: w > x and w > floorToFloat(x) say the same of a float w.
-float floorToFloat(double x) {
-    float f = float(x);
-    if (double(f) > x) f = std::nextafter(f, -std::numeric_limits<float>::infinity());
-    return f;
-}
-
 } // namespace
 
 Column prepareColumn(std::span<const float> weights, ColumnScratch& scratch) {
@@ -92,67 +85,6 @@ Column prepareColumn(std::span<const float> weights, ColumnScratch& scratch) {
     scratch.prefixSquares[n] = square;
     return {
         scratch.sorted.data(), scratch.prefix.data(), scratch.prefixSquares.data(), centre, 0, n};
-}
-
-Column withoutOutliers(Column column, size_t count) {
-    for (; count && column.first < column.last; --count) {
-        const double below = column.centre - double(column.w[column.first]);
-        const double above = double(column.w[column.last - 1]) - column.centre;
-        if (above >= below)
-            --column.last;
-        else
-            ++column.first;
-    }
-    return column;
-}
-
-int countDistinct(const Column& column, int limit) {
-    int distinct = column.size() ? 1 : 0;
-    for (size_t i = column.first + 1; i < column.last && distinct < limit; ++i)
-        distinct += column.w[i] != column.w[i - 1];
-    return distinct;
-}
-
-/// Every search takes the same number of steps, so the processor runs them side by side.
-void cut(const Column& column, const float* bounds, int count, Clusters& clusters) {
-    size_t place[kMaxTableEntries];
-    for (int j = 0; j < count - 1; ++j)
-        place[j] = column.first;
-    size_t length = column.size();
-    while (length > 1) {
-        const size_t half = length / 2;
-        for (int j = 0; j < count - 1; ++j)
-            place[j] += half & -size_t(column.w[place[j] + half - 1] <= bounds[j]); // no branch
-        length -= half;
-    }
-    clusters.begin[0] = column.first;
-    for (int j = 0; j < count - 1; ++j)
-        clusters.begin[j + 1] = place[j] + (length && column.w[place[j]] <= bounds[j] ? 1 : 0);
-    clusters.begin[count] = column.last;
-}
-
-double valuesError(const Column& column, const float* values, int count, Clusters& clusters) {
-    float bounds[kMaxTableEntries] = {};
-    for (int j = 0; j + 1 < count; ++j)
-        bounds[j] = floorToFloat((double(values[j]) + double(values[j + 1])) / 2);
-    cut(column, bounds, count, clusters);
-    double error = 0;
-    for (int j = 0; j < count; ++j) {
-        const size_t a = clusters.begin[j], b = clusters.begin[j + 1];
-        const double v = double(values[j]) - column.centre;
-        error += (column.square[b] - column.square[a]) - 2 * v * (column.sum[b] - column.sum[a]) +
-                 double(b - a) * v * v;
-    }
-    // Where nearly everything cancels (a column that its values hold exactly) add up the errors.
-    if (error > 1e-7 * (column.square[column.last] - column.square[column.first])) return error;
-    error = 0;
-    for (int j = 0; j < count; ++j) {
-        for (size_t i = clusters.begin[j]; i < clusters.begin[j + 1]; ++i) {
-            const double e = double(column.w[i]) - double(values[j]);
-            error += e * e;
-        }
-    }
-    return error;
 }
 
 } // namespace bitloom::kernels

@@ -5,10 +5,12 @@
 // For functions that are compiled for the processor and for the GPU alike.
 #ifdef __CUDACC__
 #define BITLOOM_HD __host__ __device__ __forceinline__
+#define BITLOOM_BOTH __host__ __device__
 #define BITLOOM_UNROLL _Pragma("unroll")
 #define BITLOOM_ROLLED _Pragma("unroll 1")
 #else
 #define BITLOOM_HD inline
+#define BITLOOM_BOTH
 #define BITLOOM_UNROLL
 #define BITLOOM_ROLLED
 #endif
