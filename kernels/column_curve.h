@@ -52,14 +52,14 @@ BITLOOM_BOTH inline double outlierError(const Column& column, size_t from, size_
         float v;
         if (code.kind == PointKind::Table) {
             int c = 0;
-            for (int j = 1; j < code.entries(); ++j) {
+            for (int j = 1; j < (1 << code.bits); ++j) {
                 if (std::fabs(double(w) - double(values[j])) <
                     std::fabs(double(w) - double(values[c])))
                     c = j;
             }
             v = values[c];
         } else {
-            v = scale * (float(nearestGridCode(w, scale, zero, code.entries())) - zero);
+            v = scale * (float(nearestGridCode(w, scale, zero, (1 << code.bits))) - zero);
         }
         const double e = double(w) - double(v) - double(halfValue(nearestFiniteHalf(w - v)));
         error += e * e;

@@ -216,7 +216,7 @@ BITLOOM_BOTH inline void constantGrid(double value, ColumnCode& code) {
 
 BITLOOM_BOTH inline void gridValues(const ColumnCode& code, float* values) {
     const float scale = halfValue(code.scale), zero = halfValue(code.zero);
-    for (int c = 0; c < code.entries(); ++c)
+    for (int c = 0; c < (1 << code.bits); ++c)
         values[c] = scale * (float(c) - zero);
 }
 
@@ -227,16 +227,16 @@ BITLOOM_BOTH double storedGridError(const Loops& loops, const Column& column,
         float values[16];
         Clusters clusters;
         gridValues(code, values);
-        return valuesError(loops, column, values, code.entries(), clusters);
+        return valuesError(loops, column, values, (1 << code.bits), clusters);
     }
     return loops.gridError(column.w + column.first, column.size(), halfValue(code.scale),
-                           halfValue(code.zero), float(code.entries() - 1));
+                           halfValue(code.zero), float((1 << code.bits) - 1));
 }
 
-/// Fits a grid to `column`; returns the squared error of what is stored.
+/// fitGrid without a look at grids of fewer codes.
 template<class Loops>
-BITLOOM_BOTH double fitGrid(const Loops& loops, const Column& column, int bits,
-                            const ColumnCode* start, ColumnCode& code) {
+BITLOOM_BOTH double fitGridAlone(const Loops& loops, const Column& column, int bits,
+                                 const ColumnCode* start, ColumnCode& code) {
     const int levels = 1 << bits;
     code = ColumnCode();
     code.kind = PointKind::Grid;
@@ -343,18 +343,30 @@ BITLOOM_BOTH double fitGrid(const Loops& loops, const Column& column, int bits,
         code.scale = code.zero = 0;
         error = storedGridError(loops, column, code);
     }
+    return error;
+}
+
+/// Fits a grid to `column`; returns the squared error of what is stored.
+template<class Loops>
+BITLOOM_BOTH double fitGrid(const Loops& loops, const Column& column, int bits,
+                            const ColumnCode* start, ColumnCode& code) {
     // Where a few weights meet many codes, chance decides which grid fits, and fewer codes may find
     // a better one; with more codes it only gets better. Longer columns leave nothing to chance.
-    if (column.size() <= 64 && bits > 2) {
-        ColumnCode narrower;
-        if (fitGrid(loops, column, bits - 1, nullptr, narrower) < error) {
-            narrower.bits = bits;
+    const bool chance = column.size() <= 64;
+    double error = kInfinity;
+    ColumnCode narrower;
+    for (int b = chance ? 2 : bits; b <= bits; ++b) {
+        const double before = error;
+        error = fitGridAlone(loops, column, b, b == bits ? start : nullptr, code);
+        if (before < error) {
+            narrower.bits = b;
             const double embedded = storedGridError(loops, column, narrower);
             if (embedded < error) {
                 error = embedded;
                 code = narrower;
             }
         }
+        narrower = code;
     }
     return betterOf(code, error, start,
                     [&](const ColumnCode& other) { return storedGridError(loops, column, other); });

@@ -205,7 +205,7 @@ BITLOOM_BOTH inline void roundToTable(const double* values, const double* counts
 /// What the codes of a stored table stand for: [2^bits].
 BITLOOM_BOTH inline void tableValues(const ColumnCode& code, float* values) {
     const float scale = halfValue(code.scale);
-    for (int j = 0; j < code.entries(); ++j)
+    for (int j = 0; j < (1 << code.bits); ++j)
         values[j] = scale * float(code.table[j]);
 }
 
@@ -213,7 +213,7 @@ BITLOOM_BOTH inline void tableValues(const ColumnCode& code, float* values) {
 template<class Loops>
 BITLOOM_BOTH double settleTable(const Loops& loops, const Column& column, bool lattice,
                                 ColumnCode& code) {
-    const int count = code.entries();
+    const int count = (1 << code.bits);
     float values[kMaxTableEntries];
     Clusters clusters;
     tableValues(code, values);
@@ -222,7 +222,7 @@ BITLOOM_BOTH double settleTable(const Loops& loops, const Column& column, bool l
     const double scale = double(halfValue(code.scale));
     for (int round = 0; round < 2; ++round) {
         double means[kMaxTableEntries] = {}, counts[kMaxTableEntries] = {};
-        double entries[kMaxTableEntries];
+        double entries[kMaxTableEntries] = {};
         for (int j = 0; j < count; ++j) {
             const size_t a = clusters.begin[j], b = clusters.begin[j + 1];
             counts[j] = double(b - a);
@@ -252,7 +252,7 @@ BITLOOM_BOTH double storedTableError(const Loops& loops, const Column& column,
     float values[kMaxTableEntries];
     Clusters clusters;
     tableValues(code, values);
-    return valuesError(loops, column, values, code.entries(), clusters);
+    return valuesError(loops, column, values, (1 << code.bits), clusters);
 }
 
 /// Fewer centroids than entries: the free entries go to the middle of the widest gap around the
