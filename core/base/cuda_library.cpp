@@ -26,6 +26,18 @@ fs::path libraryFile() {
 }
 
 const BitloomCudaApi* load(std::string& why) {
+    using Entry = const BitloomCudaApi* (*)(uint32_t);
+    const auto entry = reinterpret_cast<Entry>(cudaLibraryFunction("bitloomCudaApi", why));
+    if (!entry) return nullptr;
+    const BitloomCudaApi* api = entry(BITLOOM_CUDA_VERSION);
+    if (api && api->bytes >= sizeof(BitloomCudaApi)) return api;
+    why = libraryFile().string() + " belongs to another version of Bitloom";
+    return nullptr;
+}
+
+} // namespace
+
+void* cudaLibraryFunction(const char* name, std::string& why) {
     const fs::path file = libraryFile();
     std::error_code ignored;
     if (file.empty()) {
@@ -41,17 +53,10 @@ const BitloomCudaApi* load(std::string& why) {
         why = fmt::format("{} cannot be loaded: {}", file.string(), ::dlerror());
         return nullptr;
     }
-    using Entry = const BitloomCudaApi* (*)(uint32_t);
-    const auto entry = reinterpret_cast<Entry>(::dlsym(library, "bitloomCudaApi"));
-    const BitloomCudaApi* api = entry ? entry(BITLOOM_CUDA_VERSION) : nullptr;
-    if (!api || api->bytes < sizeof(BitloomCudaApi)) {
-        why = file.string() + " belongs to another version of Bitloom";
-        return nullptr;
-    }
-    return api;
+    void* function = ::dlsym(library, name);
+    if (!function) why = file.string() + " belongs to another version of Bitloom";
+    return function;
 }
-
-} // namespace
 
 std::shared_ptr<const CudaLibrary> CudaLibrary::open(std::string& why) {
     const BitloomCudaApi* api = load(why);

@@ -10,14 +10,18 @@
 
 namespace bitloom {
 
+/// A function that libbitloom_cuda.so exports. The file is the one that the environment variable
+/// BITLOOM_CUDA_LIBRARY names (empty: none), else ../lib/bitloom/libbitloom_cuda.so from the
+/// program. Null, and why, if it is not there or has no such function.
+void* cudaLibraryFunction(const char* name, std::string& why);
+
 /// libbitloom_cuda.so, opened at run time: programs are the same with and without it, and where it
 /// is missing or cannot work the reason is a text, not an error. Stays loaded until the end of the
 /// process, because CUDA's libraries cannot be unloaded.
 class CudaLibrary {
 public:
-    /// The file that the environment variable BITLOOM_CUDA_LIBRARY names (empty: none), else
-    /// ../lib/bitloom/libbitloom_cuda.so from the program. Null, and why, if it is not there, is of
-    /// another version, or finds no driver or device that it can use.
+    /// Null, and why, if the library is not there, is of another version, or finds no driver or
+    /// device that it can use.
     static std::shared_ptr<const CudaLibrary> open(std::string& why);
 
     const BitloomCudaApi& api() const { return *m_api; }

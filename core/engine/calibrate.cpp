@@ -79,6 +79,8 @@ private:
     void finishLinear(const LinearInfo& linear, const at::Tensor& weight,
                       const std::vector<float>& rms, const at::Tensor& absmax,
                       const std::vector<float>& conditional, double rank);
+    void curvesHere(const at::Tensor& weight, std::span<const kernels::CurvePoint> points,
+                    bool rawIsExact, std::span<float> sse, std::span<float> weightRms) const;
     void headPass();
     void scoreHead(const HeadWeights& head, const Place& place, int64_t held,
                    std::vector<double>& windowNll);
@@ -355,9 +357,6 @@ void Calibration::finishLinear(const LinearInfo& linear, const at::Tensor& weigh
                                const std::vector<float>& conditional, double rank) {
     const int64_t rows = linear.rows, cols = linear.cols;
     const size_t points = m_recipe.menu.size();
-    const at::Tensor byColumn = weight.t().contiguous(); // [K, N]
-    const float* columns = byColumn.data_ptr<float>();
-
     std::vector<kernels::CurvePoint> curvePoints;
     for (const OperatingPoint& point : m_recipe.menu)
         curvePoints.push_back({point.kind, point.bits, int(outlierCount(point, rows))});
@@ -365,6 +364,29 @@ void Calibration::finishLinear(const LinearInfo& linear, const at::Tensor& weigh
     const bool rawIsExact = dtype == DType::F16 || dtype == DType::BF16;
 
     std::vector<float> sse(size_t(cols) * points), weightRms(static_cast<size_t>(cols));
+    bool done = false;
+    if (m_device) {
+        // The weights, and the same by column.
+        const int64_t need = 3 * rows * cols * int64_t(sizeof(float));
+        runPlaced(m_device, "the error curves of " + linear.name, need, [&](const Place& place) {
+            done = place.onDevice() &&
+                   place.device()->errorCurves(place.in(weight).t().contiguous(), curvePoints,
+                                               rawIsExact, sse, weightRms);
+        });
+    }
+    if (!done) curvesHere(weight, curvePoints, rawIsExact, sse, weightRms);
+    const std::span<const float> peak(absmax.data_ptr<float>(), size_t(cols));
+    m_writer.putLayer(linear.name, {rms, peak, weightRms, conditional, sse, rank});
+}
+
+/// Error curves and root mean squares of all columns, by the processor.
+void Calibration::curvesHere(const at::Tensor& weight,
+                             std::span<const kernels::CurvePoint> curvePoints, bool rawIsExact,
+                             std::span<float> sse, std::span<float> weightRms) const {
+    const int64_t rows = weight.size(0), cols = weight.size(1);
+    const size_t points = curvePoints.size();
+    const at::Tensor byColumn = weight.t().contiguous(); // [K, N]
+    const float* columns = byColumn.data_ptr<float>();
     parallelFor(cols, 16, m_threads, [&](int64_t begin, int64_t end) {
         thread_local kernels::ColumnScratch scratch;
         for (int64_t k = begin; k < end; ++k) {
@@ -378,8 +400,6 @@ void Calibration::finishLinear(const LinearInfo& linear, const at::Tensor& weigh
             if ((k & 15) == 0) m_progress.check();
         }
     });
-    const std::span<const float> peak(absmax.data_ptr<float>(), size_t(cols));
-    m_writer.putLayer(linear.name, {rms, peak, weightRms, conditional, sse, rank});
 }
 
 void Calibration::headPass() {

@@ -56,6 +56,7 @@ void compareStatistics(const Statistics& found, const Statistics& wanted) {
             COMPARE_CLOSE(same.conditional[k], layer.conditional[k], 1e-3);
         }
         QVERIFY(std::ranges::equal(same.sse, layer.sse));
+        QVERIFY(std::ranges::equal(same.weightRms, layer.weightRms));
     }
 }
 
@@ -248,6 +249,8 @@ private slots:
         // Every block's weights went there twice, the hidden states in and out of every block.
         QVERIFY(device.device->uploadedBytes() > 2 * int64_t(model->weightBytes()));
         QVERIFY(device.device->downloadedBytes() > 0);
+        QCOMPARE(dynamic_cast<EmulatedDevice&>(*device.device).curves(),
+                 int(model->catalogue().linears.size()));
     }
 
     /// Whatever the memory: within it, and the statistics are the same but for the size of batches.

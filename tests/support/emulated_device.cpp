@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -255,6 +256,26 @@ int64_t EmulatedMemory::peak() {
 }
 int64_t EmulatedMemory::refused() {
     return arena().refused();
+}
+
+bool EmulatedDevice::errorCurves(const at::Tensor& byColumn,
+                                 std::span<const kernels::CurvePoint> points, bool rawIsExact,
+                                 std::span<float> sse, std::span<float> rms) {
+    TORCH_CHECK(!byColumn.is_cpu() && byColumn.is_contiguous(), "columns must lie there, dense");
+    ++m_curves;
+    const at::Tensor here = download(byColumn);
+    const auto rows = size_t(here.size(1));
+    kernels::ColumnScratch scratch;
+    for (size_t k = 0; k < rms.size(); ++k) {
+        const std::span column(here.const_data_ptr<float>() + k * rows, rows);
+        double squares = 0;
+        for (const float w : column)
+            squares += double(w) * double(w);
+        rms[k] = float(std::sqrt(squares / double(rows)));
+        kernels::columnErrorCurve(column, points, rawIsExact, scratch,
+                                  sse.subspan(k * points.size(), points.size()));
+    }
+    return true;
 }
 
 at::Tensor EmulatedDevice::copyIn(const at::Tensor& host) {

@@ -30,11 +30,16 @@ public:
     std::string name() const override { return "emulated"; }
     std::string description() const override { return "Emulated device"; }
     int64_t memoryBytes() const override { return m_memoryBytes; }
+    /// By the processor, from the weights as they are there.
+    bool errorCurves(const at::Tensor& byColumn, std::span<const kernels::CurvePoint> points,
+                     bool rawIsExact, std::span<float> sse, std::span<float> rms) override;
+    int curves() const { return m_curves; } ///< layers that errorCurves was asked for
 
 private:
     at::Tensor copyIn(const at::Tensor& host) override;
     at::Tensor copyOut(const at::Tensor& there) override;
     int64_t m_memoryBytes;
+    int m_curves = 0;
 };
 
 } // namespace bitloom::engineTesting

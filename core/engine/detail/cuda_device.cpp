@@ -7,6 +7,8 @@
 #include "core/engine/detail/cuda_device.h"
 
 #include "core/base/cuda_driver.h"
+#include "core/base/cuda_quantizer.h"
+#include "kernels/cuda/bitloom_cuda.h"
 
 #include <ATen/Context.h>
 #include <c10/core/GradMode.h>
@@ -15,6 +17,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <link.h>
+#include <vector>
 
 namespace bitloom::detail {
 
@@ -32,6 +35,9 @@ public:
     std::string description() const override { return m_description; }
     int64_t memoryBytes() const override { return m_memoryBytes; }
 
+    bool errorCurves(const at::Tensor& byColumn, std::span<const kernels::CurvePoint> points,
+                     bool rawIsExact, std::span<float> sse, std::span<float> rms) override;
+
 private:
     at::Tensor copyIn(const at::Tensor& host) override { return host.to(torch()); }
     at::Tensor copyOut(const at::Tensor& there) override { return there.to(at::kCPU); }
@@ -39,6 +45,44 @@ private:
     std::string m_description;
     int64_t m_memoryBytes;
 };
+
+bool CudaTorchDevice::errorCurves(const at::Tensor& byColumn,
+                                  std::span<const kernels::CurvePoint> points, bool rawIsExact,
+                                  std::span<float> sse, std::span<float> rms) {
+    const std::string what = "the error curves of columns";
+    std::string why;
+    const BitloomCudaQuantizerApi* api = cudaQuantizer(why);
+    if (!api) {
+        fallBack(what, why);
+        return false;
+    }
+    const int64_t cols = byColumn.size(0), rows = byColumn.size(1);
+    std::vector<BitloomCudaCurvePoint> wanted;
+    for (const kernels::CurvePoint& p : points)
+        wanted.push_back({int32_t(p.kind), p.bits, p.outliers});
+    uint64_t best = 0, least = 0;
+    int code = api->curveScratch(rows, cols, &best, &least);
+    if (code == BITLOOM_CUDA_OK) {
+        const uint64_t most = std::max(least, uint64_t(memoryBytes() / 4));
+        const at::TensorOptions floats = byColumn.options();
+        const at::Tensor scratch =
+            at::empty({int64_t(std::min(best, most))}, floats.dtype(at::kByte));
+        const at::Tensor curves = at::empty({cols, int64_t(points.size())}, floats);
+        const at::Tensor sizes = at::empty({cols}, floats);
+        code = api->errorCurves(byColumn.const_data_ptr<float>(), rows, cols, wanted.data(),
+                                int32_t(wanted.size()), rawIsExact, scratch.data_ptr(),
+                                uint64_t(scratch.numel()), curves.data_ptr<float>(),
+                                sizes.data_ptr<float>());
+        if (code == BITLOOM_CUDA_OK) {
+            const at::Tensor here = download(curves), sizesHere = download(sizes);
+            std::copy_n(here.const_data_ptr<float>(), sse.size(), sse.begin());
+            std::copy_n(sizesHere.const_data_ptr<float>(), rms.size(), rms.begin());
+            return true;
+        }
+    }
+    fallBack(what, std::string("the CUDA kernels answer: ") + api->message());
+    return false;
+}
 
 /// The folder of the libtorch_cpu.so that this process has loaded.
 fs::path libtorchFolder() {

@@ -2,12 +2,15 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "kernels/column_quantizer.h"
+
 #include <ATen/ATen.h>
 #include <c10/util/Exception.h>
 
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,6 +34,14 @@ public:
         m_downloaded += int64_t(there.nbytes());
         return copyOut(there);
     }
+    /// columnErrorCurve (kernels/column_quantizer.h) of all columns of `byColumn` [K, N], float32,
+    /// dense and there: sse [K, points] and the root mean squares [K], on the processor. False
+    /// where the device has nothing of the kind, which the log then says. Throws
+    /// c10::OutOfMemoryError.
+    virtual bool errorCurves(const at::Tensor& byColumn,
+                             std::span<const kernels::CurvePoint> points, bool rawIsExact,
+                             std::span<float> sse, std::span<float> rms) = 0;
+
     int64_t uploadedBytes() const { return m_uploaded; }
     int64_t downloadedBytes() const { return m_downloaded; }
 
