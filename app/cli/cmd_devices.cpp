@@ -5,6 +5,7 @@
 
 #include "core/base/cuda_library.h"
 #include "core/base/units.h"
+#include "core/engine/compute.h"
 #include "kernels/column_panels.h"
 
 #include <CLI/CLI.hpp>
@@ -23,7 +24,11 @@ void runDevices(Context& context) {
     const std::string cuda = cudaStatusText();
     context.console.print("CPU:  " + cpu);
     context.console.print("CUDA: " + cuda);
-    Json fields = {{"cpu", cpu}, {"cuda", cuda}};
+    const std::string problem = deviceProblem();
+    const std::string quantizer =
+        problem.empty() ? "can calibrate, quantize and evaluate" : "not used: " + problem;
+    context.console.print("CUDA through libtorch: " + quantizer);
+    Json fields = {{"cpu", cpu}, {"cuda", cuda}, {"cuda_libtorch", quantizer}};
     fields.update(machineFields(context));
     context.console.result("devices", fields);
 }

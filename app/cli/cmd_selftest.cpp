@@ -12,6 +12,7 @@
 
 #include "core/base/cuda_matrix.h"
 #include "core/base/units.h"
+#include "core/engine/device_check.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/export_hf.h"
 #include "core/engine/generate.h"
@@ -105,18 +106,22 @@ std::string greedy(Context& context) {
     return fmt::format("{} tokens as transformers continues", options.maxTokens);
 }
 
+/// A folder that goes with it.
+struct Scratch {
+    fs::path path = fs::temp_directory_path() / fmt::format("bitloom-selftest-{}", ::getpid());
+    Scratch() { fs::create_directories(path); }
+    ~Scratch() {
+        std::error_code ignored;
+        fs::remove_all(path, ignored);
+    }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+};
+
 /// Calibrates, plans, quantizes, verifies, reads, exports the tiny model in a scratch folder.
 std::string endToEnd(Context& context) {
-    const fs::path scratch =
-        fs::temp_directory_path() / fmt::format("bitloom-selftest-{}", ::getpid());
-    struct Remove {
-        fs::path path;
-        ~Remove() {
-            std::error_code ignored;
-            fs::remove_all(path, ignored);
-        }
-    } remove{scratch};
-    fs::create_directories(scratch);
+    const Scratch folder;
+    const fs::path& scratch = folder.path;
     context.startEngine();
     NoProgress progress;
     const auto model = Checkpoint::open(goldenFolder().string());
@@ -167,8 +172,32 @@ std::string endToEnd(Context& context) {
 
 } // namespace
 
+/// The quantizer on the first GPU against the processor, with the sample model.
+static void runQuantizerChecks(Context& context, Progress& progress,
+                               const std::function<void(const SelfCheck&)>& seen) {
+    context.startEngine();
+    ComputeOptions compute = context.compute();
+    compute.choice = DeviceChoice::Auto;
+    openDevice(compute);
+    if (!compute.device) {
+        seen({"quantizer", true, "not checked: " + compute.deviceReason});
+        return;
+    }
+    const Scratch scratch;
+    const auto model = Checkpoint::open(sampleModelFolder().string());
+    constexpr int64_t length = 256, count = 16;
+    const auto tokenizer = loadTokenizer(model->folder());
+    const TokenWindows windows =
+        windowsFromText(*tokenizer, readTextFile(sampleModelFolder() / "calibration.txt"),
+                        "calibration.txt", length, count);
+    checkDevice(model, windows, scratch.path, compute, progress, [&](const DeviceCheck& check) {
+        seen({check.name, check.ok, check.detail});
+    });
+}
+
 /// Products on the first GPU against their definition in plain C++.
-static void runCudaChecks(Progress& progress, const std::function<void(const SelfCheck&)>& seen) {
+static void runCudaChecks(Context& context, Progress& progress,
+                          const std::function<void(const SelfCheck&)>& seen) {
     std::string why;
     const auto library = CudaLibrary::open(why);
     if (!library)
@@ -183,11 +212,12 @@ static void runCudaChecks(Progress& progress, const std::function<void(const Sel
     progress.check();
     for (const CudaCheck& check : checkCudaProducts(device))
         seen({check.name, check.ok, check.detail});
+    runQuantizerChecks(context, progress, seen);
 }
 
 void runChecks(Context& context, Progress& progress,
                const std::function<void(const SelfCheck&)>& seen) {
-    if (context.common.device == "cuda") return runCudaChecks(progress, seen);
+    if (context.common.device == "cuda") return runCudaChecks(context, progress, seen);
     struct Check {
         const char* name;
         std::function<std::string()> run;

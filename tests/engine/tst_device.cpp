@@ -12,6 +12,7 @@
 #include "core/engine/detail/layer_store.h"
 #include "core/engine/detail/polish.h"
 #include "core/engine/detail/quantize_run.h"
+#include "core/engine/device_check.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/quantize.h"
 #include "core/plan/allocator.h"
@@ -399,6 +400,41 @@ private slots:
             QCOMPARE(found.windowNll.size(), wanted.windowNll.size());
             QCOMPARE(device.device->fallbacks().empty(), memory == plenty);
             QCOMPARE(deviceName(device), std::string("emulated"));
+        }
+    }
+
+    /// The self-test's comparison holds for a device that is right, and not for one that is not.
+    void selfTest() {
+        class WrongDevice final : public EmulatedDevice {
+        public:
+            WrongDevice() : EmulatedDevice(plenty) {}
+            bool errorCurves(const at::Tensor& byColumn,
+                             std::span<const kernels::CurvePoint> points, bool rawIsExact,
+                             std::span<float> sse, std::span<float> rms) override {
+                EmulatedDevice::errorCurves(byColumn, points, rawIsExact, sse, rms);
+                sse[3] = std::nextafter(sse[3], 1.f);
+                return true;
+            }
+        };
+        TemporaryFolder folder;
+        const auto model = shortened("llama2-gqa", 2, folder / "model");
+        const TokenWindows windows = randomWindows(36, 3, 24, model->config().vocab);
+        for (const bool right : {true, false}) {
+            ComputeOptions options = on(plenty);
+            if (!right) options.device = std::make_shared<WrongDevice>();
+            std::set<std::string> names, wrong;
+            const fs::path scratch = folder / (right ? "right" : "wrong");
+            fs::create_directories(scratch);
+            NoProgress progress;
+            checkDevice(model, windows, scratch, options, progress, [&](const DeviceCheck& check) {
+                QVERIFY2(!check.detail.empty(), check.name.c_str());
+                names.insert(check.name);
+                if (!check.ok) wrong.insert(check.name + ": " + check.detail);
+            });
+            QCOMPARE(names.size(), 8u);
+            for (const std::string& what : wrong)
+                qInfo("%s", what.c_str());
+            QCOMPARE(wrong.size(), right ? 0u : 1u);
         }
     }
 

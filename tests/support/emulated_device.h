@@ -21,7 +21,7 @@ struct EmulatedMemory {
     static int64_t refused();
 };
 
-class EmulatedDevice final : public bitloom::detail::Device {
+class EmulatedDevice : public bitloom::detail::Device {
 public:
     /// `memoryBytes` is what the engine is told; the allocator's limit is EmulatedMemory's.
     explicit EmulatedDevice(int64_t memoryBytes) : m_memoryBytes(memoryBytes) {}
