@@ -40,8 +40,8 @@ int curveScratch(int64_t rows, int64_t cols, uint64_t* hostBest, uint64_t* hostL
             check(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device),
                   "cudaDeviceGetAttribute"))
         return code;
-    // As many warps as a multiprocessor has registers for.
-    constexpr int64_t warpsPerProcessor = 16;
+    // As many warps as a multiprocessor has registers for (168 a lane).
+    constexpr int64_t warpsPerProcessor = 12;
     const size_t each = curveWarpBytes(rows);
     *hostBest = each * uint64_t(std::min<int64_t>(cols, processors * warpsPerProcessor));
     *hostLeast = each;
