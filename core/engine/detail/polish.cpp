@@ -93,7 +93,7 @@ void Polisher::load() {
 
 /// Puts both models where `place` computes. What is trained stays as far as it is.
 void Polisher::begin(const Place& place) {
-    m_part.forget();
+    m_part.leave();
     m_exact.clear();
     m_student.clear();
     m_head = {};
@@ -233,8 +233,9 @@ int64_t polishDeviceBytes(const ModelWeights& teacher, const Statistics& statist
     const int64_t length = statistics.recipe().length;
     const int64_t count = int64_t(statistics.inputIds().size()) / length;
     const int64_t tokens = std::min(options.sequencesPerStep, count) * length;
-    // Without gradients of what lies between: libtorch frees them as it goes.
-    return 3 * modelBytes(teacher.catalogue(), config) +
+    // Of codes there is a byte a weight. Without gradients of what lies between: libtorch frees
+    // them as it goes.
+    return 13 * (modelBytes(teacher.catalogue(), config) / 4) +
            config.layers * tokens * activationBytesPerToken(config, length, /*backward=*/false);
 }
 

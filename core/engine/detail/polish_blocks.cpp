@@ -218,12 +218,12 @@ BlockWeights BlockPolisher::train(int64_t block, const BlockWeights& exact, cons
 
     m_losses.clear();
     m_result.stepsResumed += restore(block, part);
-    // Weights, dequantized ones and their gradients.
-    const int64_t need =
-        3 * weightBytes() + sequenceBytes(m_teacher.config(), m_shape.length, /*backward=*/true);
+    // Weights, dequantized ones and their gradients, and a byte of code for each.
+    const int64_t need = 13 * (weightBytes() / 4) +
+                         sequenceBytes(m_teacher.config(), m_shape.length, /*backward=*/true);
     runPlaced(m_device, "polish of block " + std::to_string(block + 1), need,
               [&](const Place& place) {
-                  part.forget();
+                  part.leave();
                   trainSteps(place, block, exact, part, in, wanted);
               });
     part.store();

@@ -26,6 +26,19 @@ public:
     /// own sensitivity for scale and zero.
     std::span<const float> stepSizes() const { return m_steps; }
 
+    /// A weight that keeps its exact value.
+    struct Outlier {
+        uint32_t row;
+        float exact;
+    };
+    std::span<const uint8_t> codes() const { return m_codes; } ///< [K, N]
+    std::span<const Outlier> outliers(int64_t column) const { return m_outliers[size_t(column)]; }
+    /// Where a column's parameters begin among values(), and they themselves.
+    size_t offset(int64_t column) const { return m_offset[size_t(column)]; }
+    std::span<const float> valuesOf(int64_t column) const {
+        return std::span(m_values).subspan(offset(column), offset(column + 1) - offset(column));
+    }
+
     void dequantize(std::span<float> weights, int threads) const;
     /// Gradient of the parameters from the gradient of the weights.
     void reduce(std::span<const float> weightGradient, std::span<float> gradient,
@@ -34,10 +47,6 @@ public:
     void store(ColumnWeights& layer) const;
 
 private:
-    struct Outlier {
-        uint32_t row;
-        float exact;
-    };
     const ColumnWeights* m_layer;
     std::vector<float> m_values, m_steps;
     std::vector<size_t> m_offset; ///< [K + 1] into m_values

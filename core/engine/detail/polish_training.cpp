@@ -41,9 +41,8 @@ void PolishedPart::addLayer(const LinearInfo& info, ColumnWeights& layer, const 
     const at::Tensor byColumn = exact.t().contiguous();
     LayerParameters parameters(layer, valuesOf(byColumn));
     const size_t n = parameters.values().size();
-    m_layers.push_back({&info, &layer, std::move(parameters), Adam(n),
-                        at::empty({info.cols, info.rows}, at::kFloat), std::vector<float>(n),
-                        std::vector<float>(n)});
+    m_layers.push_back({&info, &layer, std::move(parameters), Adam(n), at::Tensor(), nullptr,
+                        std::vector<float>(n), std::vector<float>(n)});
 }
 
 void PolishedPart::addNorm(const std::string& name, at::Tensor& slot) {
@@ -58,8 +57,19 @@ void PolishedPart::openLeaves(const Place& place, int threads) {
     at::AutoGradMode grad(true);
     m_leaves.clear();
     for (Layer& layer : m_layers) {
-        layer.parameters.dequantize(valuesOf(layer.weights), threads);
-        m_leaves.push_back(place.in(layer.weights).detach().requires_grad_(true));
+        if (place.onDevice()) {
+            at::NoGradGuard noGrad;
+            if (!layer.there)
+                layer.there =
+                    std::make_unique<DeviceParameters>(layer.parameters, *layer.layer, place);
+            m_leaves.push_back(layer.there->dequantize());
+        } else {
+            if (!layer.weights.defined())
+                layer.weights = at::empty({layer.info->cols, layer.info->rows}, at::kFloat);
+            layer.parameters.dequantize(valuesOf(layer.weights), threads);
+            m_leaves.push_back(layer.weights.detach());
+        }
+        m_leaves.back().requires_grad_(true);
     }
     for (Norm& norm : m_norms) {
         m_leaves.push_back(place.onDevice() ? place.in(norm.weight) : norm.weight);
@@ -73,8 +83,12 @@ void PolishedPart::accumulate(const Place& place, const std::vector<at::Tensor>&
         std::transform(part.begin(), part.end(), sum.begin(), sum.begin(), std::plus<>());
     };
     for (size_t i = 0; i < m_layers.size(); ++i) {
-        const at::Tensor dense = place.out(gradients[i]).contiguous();
-        m_layers[i].parameters.reduce(valuesOf(dense), m_layers[i].scratch, threads);
+        if (m_layers[i].there) {
+            m_layers[i].there->reduce(gradients[i], m_layers[i].scratch);
+        } else {
+            const at::Tensor dense = gradients[i].contiguous();
+            m_layers[i].parameters.reduce(valuesOf(dense), m_layers[i].scratch, threads);
+        }
         add(m_layers[i].gradient, m_layers[i].scratch);
     }
     for (size_t i = 0; i < m_norms.size(); ++i) {
@@ -94,6 +108,12 @@ void PolishedPart::update(const Rates& rates, int64_t step) {
         norm.adam.update(valuesOf(norm.weight), norm.gradient, norm.sizes, rates.norms, step);
     }
     forget();
+}
+
+void PolishedPart::leave() {
+    forget();
+    for (Layer& layer : m_layers)
+        layer.there.reset();
 }
 
 void PolishedPart::forget() {

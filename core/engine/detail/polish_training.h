@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/engine/detail/polish_device.h"
 #include "core/engine/detail/polish_parameters.h"
 #include "core/engine/detail/transformer.h"
 #include "core/io/safetensors.h"
@@ -10,6 +11,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,6 +48,8 @@ public:
     void accumulate(const Place& place, const std::vector<at::Tensor>& gradients, int threads);
     /// Drops what was added in this step.
     void forget();
+    /// The same, and what lies on a device: before the work begins anew elsewhere.
+    void leave();
     /// One step of Adam with what was accumulated; `step` counts from 0.
     void update(const Rates& rates, int64_t step);
 
@@ -70,7 +74,8 @@ private:
         ColumnWeights* layer;
         LayerParameters parameters;
         Adam adam;
-        at::Tensor weights; ///< [K, N]
+        at::Tensor weights;                      ///< [K, N], on the processor, once needed there
+        std::unique_ptr<DeviceParameters> there; ///< where a device computes
         std::vector<float> gradient, scratch;
     };
     struct Norm {
