@@ -225,6 +225,7 @@ void fallback(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
             for (const std::optional<at::Tensor>& t : value.toOptionalTensorVector())
                 if (t) requireHere(*t, op);
     }
+    const Arena::Open open(arena()); // once, for all copies of the operation
     at::native::cpu_fallback(op, stack);
 }
 
