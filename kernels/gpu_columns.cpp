@@ -206,7 +206,8 @@ void gpuProduct(const GpuMatrix& matrix, const GpuToken& token, std::span<const 
                                                                : halfToFloat(bits),
                                             x[size_t(matrix.rawColumn[j])], value);
         }
-        y[n] = matrix.rowScale.empty() ? value : matrix.rowScale[n] * value;
+        if (!matrix.rowScale.empty()) value = matrix.rowScale[n] * value;
+        y[n] = matrix.bias.empty() ? value : value + matrix.bias[n];
     }
 }
 

@@ -128,7 +128,8 @@ struct GpuMatrix {
     std::vector<int32_t> rawColumn; ///< source columns
     std::vector<uint16_t> raw;
     bool rawBfloat16 = false;    ///< else fp16
-    std::vector<float> rowScale; ///< [rows], or empty = 1; last of all
+    std::vector<float> rowScale; ///< [rows], or empty = 1: times what came so far
+    std::vector<float> bias;     ///< [rows], or empty; last of all
     /// Largest of Σ|outlier| of a row and of Σ|remainder|: bounds what they add.
     float extraLimit = 0;
 };

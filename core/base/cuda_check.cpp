@@ -200,6 +200,17 @@ void compareMany(const CudaDevice& device, const Sample& sample, int tokens, Ran
 
 } // namespace
 
+CudaCheck runCudaCheck(const std::string& name, const std::function<void(CudaCheck&)>& body) {
+    CudaCheck check{name, false, {}};
+    try {
+        body(check);
+    } catch (const Error& error) {
+        check.ok = false;
+        check.detail = error.what();
+    }
+    return check;
+}
+
 std::vector<CudaCheck> checkCudaProducts(const CudaDevice& device) {
     std::vector<CudaCheck> out;
     Random random(20261123);
@@ -208,15 +219,7 @@ std::vector<CudaCheck> checkCudaProducts(const CudaDevice& device) {
         {PanelKind::Table4, "4-bit tables"}, {PanelKind::Plain5, "5-bit grids"},
         {PanelKind::Plain6, "6-bit grids"},  {PanelKind::Plain8, "8-bit grids"}};
     const auto run = [&](const std::string& name, const auto& body) {
-        CudaCheck check{name, false, {}};
-        try {
-            body(check);
-        } catch (const Error& error) {
-            check.ok = false;
-            check.detail = error.what();
-        }
-        out.push_back(check);
-        return check.ok;
+        out.push_back(runCudaCheck(name, body));
     };
     const std::vector<int> every{1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16};
     for (const auto& [kind, name] : kinds)
