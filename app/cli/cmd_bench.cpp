@@ -4,6 +4,7 @@
 // How fast this machine is with these kernels: every figure beside the memory bandwidth that was
 // read in the same run, because that is what bounds generation.
 #include "app/cli/commands.h"
+#include "app/cli/model_place.h"
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
@@ -132,6 +133,7 @@ Subject subjectOf(const Input& input, double bits) {
 }
 
 Json modelTable(Context& context, const Input& input, double bandwidth) {
+    const ModelPlace place = modelPlace(context);
     std::vector<std::vector<std::string>> rows{
         {"model", "bits", "prompt", "generation", "p50", "p99", "read", "of read", "memory"}};
     Json fields = Json::array();
@@ -143,20 +145,25 @@ Json modelTable(Context& context, const Input& input, double bandwidth) {
         {
             JobProgress progress(context.console, fmt::format("measuring {} at {}", subject.name,
                                                               bitsText(subject.bits)));
-            speed = runtime::measureModel(subject.weights, context.compute(), kvNamed(input.kv),
-                                          input.prompt, input.tokens, input.context, progress);
+            speed =
+                runtime::measureModel(subject.weights, context.compute(), kvNamed(input.kv), place,
+                                      input.prompt, input.tokens, input.context, progress);
         }
+        sayPlace(context, subject.name, speed.deviceName, speed.whyNoGpu);
+        // The bandwidth that was read is the processor's.
+        const bool here = place.kind == ModelPlace::Processor || !speed.whyNoGpu.empty();
         const double perSecond = double(speed.weightBytes) * speed.tokensPerSecond();
         const double prompt =
             speed.promptSeconds > 0 ? double(speed.promptTokens) / speed.promptSeconds : 0;
-        rows.push_back(
-            {subject.name, subject.bits >= 16 ? "FP16" : fmt::format("{:.2f}", subject.bits),
-             fmt::format("{:.1f} tokens/s", prompt),
-             fmt::format("{:.2f} tokens/s", speed.tokensPerSecond()),
-             fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.5)),
-             fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.99)),
-             fmt::format("{:.1f} GB/s", perSecond / 1e9),
-             fmt::format("{:.2f}", perSecond / bandwidth), formatBytes(speed.memoryBytes)});
+        rows.push_back({subject.name,
+                        subject.bits >= 16 ? "FP16" : fmt::format("{:.2f}", subject.bits),
+                        fmt::format("{:.1f} tokens/s", prompt),
+                        fmt::format("{:.2f} tokens/s", speed.tokensPerSecond()),
+                        fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.5)),
+                        fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.99)),
+                        fmt::format("{:.1f} GB/s", perSecond / 1e9),
+                        here ? fmt::format("{:.2f}", perSecond / bandwidth) : "–",
+                        formatBytes(speed.memoryBytes)});
         fields.push_back({{"model", subject.name},
                           {"bits", subject.bits},
                           {"outliers", input.model.empty() ? Json(input.outliers / 100) : Json()},
@@ -172,7 +179,8 @@ Json modelTable(Context& context, const Input& input, double bandwidth) {
                           {"weight_bytes", speed.weightBytes},
                           {"memory_bytes", speed.memoryBytes},
                           {"bytes_per_second", perSecond},
-                          {"fraction_of_read", perSecond / bandwidth}});
+                          {"computed_on", speed.deviceName},
+                          {"fraction_of_read", here ? Json(perSecond / bandwidth) : Json()}});
     }
     context.console.print(table(rows, "lrrrrrrrr"));
     return fields;
@@ -204,7 +212,8 @@ void runBench(Context& context, const Input& input) {
                    {"kernels", kernels::panelKernels().name},
                    {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
                    {"read_bandwidth", before}};
-    if (has(input.parts, "kernels") && input.model.empty()) {
+    // Kernels of a GPU are measured by tests/bench/gpu.
+    if (has(input.parts, "kernels") && input.model.empty() && context.common.device == "cpu") {
         fields["kernel_table"] = kernelTable(context, input, before);
         context.console.print();
     }

@@ -66,10 +66,10 @@ void startLog(Context& context) {
 void Context::start() {
     console.setMode(common.json, common.quiet);
     startLog(*this);
-    if (common.device != "cpu" && command != "selftest")
-        throw Error("this version of Bitloom computes models on the processor only",
-                    "Leave --device out, or use --device cpu. `bitloom selftest --device cuda` "
-                    "checks the GPU kernels.");
+    if (common.device == "cuda" && command != "selftest" && command != "chat" && command != "bench")
+        throw Error("`bitloom " + command + "` computes on the processor only",
+                    "Leave --device out, or use --device cpu. A GPU runs models for `bitloom chat` "
+                    "and `bitloom bench`.");
     compute(); // a wrong --memory is found before any work
     logger("cli")->info("bitloom {} {}", BITLOOM_VERSION, command);
 }
@@ -111,9 +111,12 @@ CLI::App* addCommand(CLI::App& app, Context& context, const std::string& name,
         ->type_name("N")
         ->check(CLI::Range(1, 4096))
         ->group(group);
-    command->add_option("--device", common.device, "Where to compute: cpu or cuda")
+    command
+        ->add_option("--device", common.device,
+                     "Where to compute: cpu, cuda, or auto (a GPU that can be used, else the "
+                     "processor)")
         ->type_name("DEVICE")
-        ->check(CLI::IsMember({"cpu", "cuda"}))
+        ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
         ->group(group);
     command
         ->add_option("--cache", common.cache,

@@ -40,6 +40,10 @@ void describe(const Context& c, BitloomCudaDevice& out) {
     out.minor = properties.minor;
     out.multiprocessors = properties.multiProcessorCount;
     out.memoryBytes = properties.totalGlobalMem;
+    size_t unused = 0, total = 0;
+    c.use();
+    check(cudaMemGetInfo(&unused, &total), "asking the device");
+    out.freeBytes = unused;
     out.l2Bytes = uint64_t(properties.l2CacheSize);
     check(cudaDriverGetVersion(&out.driver), "asking the driver");
     check(cudaRuntimeGetVersion(&out.runtime), "asking the driver");

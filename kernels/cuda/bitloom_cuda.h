@@ -42,7 +42,7 @@ typedef struct BitloomCudaDevice {
     int32_t multiprocessors;
     int32_t driver, runtime; /* 1000·major + 10·minor */
     int32_t clockKHz, memoryClockKHz;
-    uint64_t memoryBytes, l2Bytes;
+    uint64_t memoryBytes, freeBytes, l2Bytes;
 } BitloomCudaDevice;
 
 /* One kind of columns, in the order and of the kinds of kernels/column_panels.h. */
