@@ -223,14 +223,10 @@ private slots:
     void sampleModel_data() {
         QTest::addColumn<int>("form");
         QTest::addColumn<int>("multiprocessors");
-        for (const int multiprocessors : {1, 4, 64})
-            for (int form = 0; form < 3; ++form)
-                QTest::addRow("%s, %d",
-                              form == 0   ? "original"
-                              : form == 1 ? "columns"
-                                          : "columns and bytes",
-                              multiprocessors)
-                    << form << multiprocessors;
+        QTest::addRow("original, 1") << 0 << 1;
+        QTest::addRow("original, 64") << 0 << 64;
+        QTest::addRow("columns, 4") << 1 << 4;
+        QTest::addRow("columns and bytes, 64") << 2 << 64;
     }
     void sampleModel() {
         QFETCH(int, form);
@@ -244,10 +240,10 @@ private slots:
             behaviour.multiprocessors = multiprocessors;
             TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, gpu(behaviour));
             // Up to, on and behind the border of a tile of 64 positions.
-            const std::vector<int32_t> all = ids(135, weights->config().vocab);
-            const std::span first = std::span(all).first(120);
+            const std::vector<int32_t> all = ids(69, weights->config().vocab);
+            const std::span first = std::span(all).first(55);
             double far = furthest(there.advance(first), here.advance(first));
-            for (size_t i = 120; i < all.size(); ++i)
+            for (size_t i = 55; i < all.size(); ++i)
                 far = std::max(far,
                                furthest(there.advance({&all[i], 1}), here.advance({&all[i], 1})));
             QVERIFY2(far < 5e-3, qPrintable(QString::number(far)));
@@ -265,22 +261,24 @@ private slots:
         QTest::addColumn<QString>("name");
         QTest::addColumn<bool>("gemm");
         for (const std::string& name : goldens())
-            for (const bool gemm : {false, true})
+            for (const bool gemm : {false, true}) {
+                if (!gemm && name != goldens().front()) continue;
                 QTest::addRow("%s%s", name.c_str(), gemm ? ", many at once" : "")
                     << QString::fromStdString(name) << gemm;
+            }
     }
     void pieces() {
         QFETCH(QString, name);
         QFETCH(bool, gemm);
         const auto weights = quantized(weightsOf(golden(name.toStdString())));
-        const std::vector<int32_t> all = ids(120, weights->config().vocab);
+        const std::vector<int32_t> all = ids(76, weights->config().vocab);
         TextModel there(weights, compute(), Arithmetic::Fast);
         const std::vector<float> expected = there.advanceAll(all);
         Behaviour behaviour;
         behaviour.gemm = gemm;
         TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, gpu(behaviour));
         std::vector<float> got;
-        const int64_t sizes[] = {1, 2, 3, 17, 5, 16, 33, 1, 9, 7, 26};
+        const int64_t sizes[] = {1, 2, 3, 17, 5, 16, 1, 9, 22};
         int64_t at = 0;
         for (size_t i = 0; at < int64_t(all.size()); ++i) {
             const int64_t n = std::min(sizes[i % std::size(sizes)], int64_t(all.size()) - at);
@@ -305,13 +303,13 @@ private slots:
     void longContext() {
         const auto weights =
             std::make_shared<Variant>(weightsOf(golden("llama2-gqa")), 3000, false);
-        const std::vector<int32_t> all = ids(2100, weights->config().vocab);
+        const std::vector<int32_t> all = ids(1060, weights->config().vocab);
         for (const KvType kv : {KvType::F16, KvType::Int8}) {
             TextModel there(weights, compute(), Arithmetic::Fast, kv);
             TextModel here(weights, compute(), Arithmetic::Fast, kv, gpu());
             double far = 0;
             size_t at = 0;
-            for (const size_t n : {1000, 22, 1, 1, 1, 1, 1019, 5, 1, 1}) {
+            for (const size_t n : {1000, 22, 1, 1, 1, 1, 26, 5, 1, 1}) {
                 const std::span part = std::span(all).subspan(at, n);
                 far = std::max(far, furthest(there.advance(part), here.advance(part)));
                 at += n;
@@ -325,15 +323,18 @@ private slots:
         QTest::addColumn<double>("temperature");
         QTest::addColumn<double>("minP");
         QTest::addColumn<int>("topK");
-        QTest::addRow("greedy") << 0.0 << 0.0 << 0;
-        QTest::addRow("temperature") << 0.8 << 0.0 << 0;
-        QTest::addRow("min-p") << 1.5 << 0.05 << 0;
-        QTest::addRow("top-k, on the processor") << 0.9 << 0.0 << 20;
+        QTest::addColumn<int>("count");
+        QTest::addRow("greedy") << 0.0 << 0.0 << 0 << 80;
+        // More than random numbers are sent at once.
+        QTest::addRow("temperature") << 0.8 << 0.0 << 0 << 300;
+        QTest::addRow("min-p") << 1.5 << 0.05 << 0 << 80;
+        QTest::addRow("top-k, on the processor") << 0.9 << 0.0 << 20 << 80;
     }
     void chosenTokens() {
         QFETCH(double, temperature);
         QFETCH(double, minP);
         QFETCH(int, topK);
+        QFETCH(int, count);
         const auto weights = sample();
         TextModel there(weights, compute(), Arithmetic::Fast);
         TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, gpu());
@@ -343,7 +344,7 @@ private slots:
         options.sampling.minP = minP;
         options.sampling.topK = topK;
         options.sampling.seed = 12;
-        options.maxTokens = 300; // more than random numbers are sent at once
+        options.maxTokens = count;
         options.stopAtEos = false;
         NoProgress progress;
         std::vector<float> probabilities[2];
@@ -356,19 +357,20 @@ private slots:
                     return true;
                 },
                 progress);
-        QCOMPARE(out[1].ids.size(), size_t(300));
+        QCOMPARE(out[1].ids.size(), size_t(count));
         // Where two tokens are as likely, float32's rounding decides: not before the text is long.
         const auto differ = std::mismatch(out[0].ids.begin(), out[0].ids.end(), out[1].ids.begin());
         const auto same = size_t(differ.first - out[0].ids.begin());
-        QVERIFY2(same >= 150, qPrintable(QString::number(same)));
+        QVERIFY2(same >= size_t(count / 2), qPrintable(QString::number(same)));
         for (size_t i = 0; i < same; ++i)
             QVERIFY(std::abs(probabilities[0][i] - probabilities[1][i]) < 5e-3F);
         QCOMPARE(here.position(), there.position());
         // Nearly every token is a launch of one graph; other settings fetch logits.
-        QVERIFY(hostCuda::counts().launches > 290);
+        QVERIFY(hostCuda::counts().launches > count - 5);
         QVERIFY(hostCuda::counts().direct < 1000);
         // The conversation goes on as if nothing had been run ahead.
-        QVERIFY(furthest(there.advance(prompt), here.advance(prompt)) < (same == 300 ? 5e-3 : 1e9));
+        QVERIFY(furthest(there.advance(prompt), here.advance(prompt)) <
+                (same == size_t(count) ? 5e-3 : 1e9));
     }
 
     /// The end of a text is found one token late: what ran ahead is forgotten.
@@ -400,11 +402,16 @@ private slots:
         here.advance(prompt);
         QCOMPARE(here.position(), before + int64_t(prompt.size()));
         COMPARE_ERROR(here.chooseNext(), "something else has run");
-        // And the context does.
-        here.reset();
-        const std::vector<int32_t> nearly = ids(510, weights->config().vocab);
-        options.maxTokens = 100;
-        const Generation out = generate(here, nullptr, nearly, options, {}, progress);
+    }
+
+    void contextEnds() {
+        const auto weights = weightsOf(golden("llama3-rope-tied-sharded"));
+        TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, gpu());
+        GenerateOptions options;
+        options.stopAtEos = false;
+        NoProgress progress;
+        const Generation out =
+            generate(here, nullptr, ids(126, weights->config().vocab), options, {}, progress);
         QCOMPARE(int(out.end), int(Generation::End::ContextFull));
         QCOMPARE(out.ids.size(), size_t(3)); // the last one chosen need not fit
     }

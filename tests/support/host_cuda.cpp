@@ -99,6 +99,7 @@ namespace {
 /// One matrix of columns, and what rounding left for it.
 struct HostColumns {
     GpuMatrix matrix;
+    std::vector<int16_t> values;
     std::vector<uint32_t> blockFirstStep;
     std::vector<uint32_t> outliers;
     MatrixView view{};
@@ -238,6 +239,7 @@ std::unique_ptr<HostColumns> makeColumns(const BitloomCudaMatrixSpec& spec) {
     take(m.rowScale, spec.hostRowScale, size_t(spec.rows));
     take(m.bias, spec.hostBias, size_t(spec.rows));
     m.extraLimit = spec.extraLimit;
+    made->values = kernels::gpuValues(m);
 
     for (int32_t i = 0; i < m.layout.segments; ++i)
         for (int32_t s = 0; s < m.layout.segment[size_t(i)].steps; s += 2)
@@ -446,9 +448,9 @@ int product(Matrix* m, float* y, int64_t yStride) {
     return m->context->add([=, x = m->x, xStride = m->xStride] {
         for (const auto& part : m->parts)
             for (int t = 0; t < tokens; ++t)
-                kernels::gpuProduct(part->matrix, tokenOf(*part, padded, t),
-                                    {x + t * xStride, size_t(m->cols)},
-                                    {y + t * yStride + part->firstRow, size_t(part->matrix.rows)});
+                kernels::gpuProduct(
+                    part->matrix, tokenOf(*part, padded, t), {x + t * xStride, size_t(m->cols)},
+                    {y + t * yStride + part->firstRow, size_t(part->matrix.rows)}, part->values);
     });
 }
 int multiply(Matrix* m, const float* x, int64_t xStride, int32_t tokens, float* y,
@@ -474,7 +476,8 @@ void manyTokens(Matrix* m, const float* x, int64_t xStride, int32_t tokens, floa
             GpuToken token;
             kernels::roundGpuInput(part->matrix, own, token);
             kernels::gpuProduct(part->matrix, token, own,
-                                {y + t * yStride + part->firstRow, size_t(part->matrix.rows)});
+                                {y + t * yStride + part->firstRow, size_t(part->matrix.rows)},
+                                part->values);
         }
         for (int64_t n = 0; m->parts.empty() && n < m->rows; ++n) {
             double sum = m->bias[size_t(n)];
