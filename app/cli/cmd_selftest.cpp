@@ -183,6 +183,9 @@ static void runCudaChecks(Progress& progress, const std::function<void(const Sel
     progress.check();
     for (const CudaCheck& check : checkCudaProducts(device))
         seen({check.name, check.ok, check.detail});
+    progress.check();
+    for (const CudaCheck& check : checkCudaLayers(device))
+        seen({check.name, check.ok, check.detail});
 }
 
 void runChecks(Context& context, Progress& progress,

@@ -129,12 +129,13 @@ void compare(const CudaDevice& device, const Sample& sample, const std::vector<i
     CudaMemory deviceX(device, x.size() * 4), deviceY(device, got.size() * 4);
     deviceX.upload(x.data(), x.size() * 4);
     std::vector<std::vector<float>> wanted;
+    const std::vector<int16_t> values = kernels::gpuValues(m);
     for (int t = 0; t < most; ++t) {
         const std::span<const float> own(x.data() + t * m.cols, size_t(m.cols));
         GpuToken token;
         kernels::roundGpuInput(m, own, token);
         wanted.emplace_back(size_t(m.rows));
-        kernels::gpuProduct(m, token, own, wanted.back());
+        kernels::gpuProduct(m, token, own, wanted.back(), values);
     }
     for (const int count : counts) {
         // Every result must be written: what was there before is not a number.

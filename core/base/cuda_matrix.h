@@ -49,6 +49,10 @@ struct CudaCheck {
 /// kinds of columns, shapes, mixtures, outliers, raw columns, 1 to 16 tokens, packing on the
 /// device; and products of many tokens with the same weights in float64, within fp16's rounding.
 std::vector<CudaCheck> checkCudaProducts(const CudaDevice& device);
+/// Compares what the device computes between products with plain sums in double: norms, gates and
+/// their rounding (that to the bit), plain rows, attention, embeddings, angles, choice of tokens.
+/// `only`: the check of that name; empty: all.
+std::vector<CudaCheck> checkCudaLayers(const CudaDevice& device, const std::string& only = {});
 /// Runs `body` as a check of that name; an Error that it throws is its detail.
 CudaCheck runCudaCheck(const std::string& name, const std::function<void(CudaCheck&)>& body);
 
