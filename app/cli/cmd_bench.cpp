@@ -8,6 +8,7 @@
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
+#include "core/engine/runtime/gpu_decoder.h"
 #include "core/engine/runtime/measure_speed.h"
 #include "core/engine/runtime/synthetic.h"
 #include "core/io/durable.h"
@@ -107,7 +108,7 @@ struct Subject {
 
 /// The named model, or random weights in the shape of a known one: as many blocks as make
 /// `gigabytes`.
-Subject subjectOf(const Input& input, double bits) {
+Subject subjectOf(const Input& input, double bits, const ModelPlace& place) {
     if (!input.model.empty()) {
         auto weights = openAnyModel(input.model);
         int64_t count = 0;
@@ -128,8 +129,12 @@ Subject subjectOf(const Input& input, double bits) {
         const double bytes = double(perBlock) * (bits + 32 * share) / 8;
         layers = std::max<int64_t>(2, std::llround(input.gigabytes * 1e9 / bytes));
     }
-    return {fmt::format("{} shapes, {} blocks", input.shape, layers), bits,
-            runtime::syntheticModel(runtime::syntheticConfig(input.shape, layers), bits, share)};
+    const ModelConfig config = runtime::syntheticConfig(input.shape, layers);
+    auto weights = runtime::syntheticModel(config, bits, share, place.kind == ModelPlace::Gpu);
+    if (place.kind == ModelPlace::Gpu &&
+        !runtime::GpuDecoder::whyNot(*weights, kvNamed(input.kv), *place.device).empty())
+        weights = runtime::syntheticModel(config, bits, share);
+    return {fmt::format("{} shapes, {} blocks", input.shape, layers), bits, weights};
 }
 
 Json modelTable(Context& context, const Input& input, double bandwidth) {
@@ -140,7 +145,7 @@ Json modelTable(Context& context, const Input& input, double bandwidth) {
     std::vector<double> all = input.bits;
     if (!input.model.empty()) all = {0};
     for (const double bits : all) {
-        const Subject subject = subjectOf(input, bits);
+        const Subject subject = subjectOf(input, bits, place);
         runtime::ModelSpeed speed;
         {
             JobProgress progress(context.console, fmt::format("measuring {} at {}", subject.name,

@@ -9,7 +9,7 @@
 
 namespace bitloom::cli {
 
-ModelPlace modelPlace(const Context& context) {
+ModelPlace modelPlace(Context& context) {
     ModelPlace place;
     if (context.common.device == "cpu") return place;
     std::string why;
@@ -18,6 +18,7 @@ ModelPlace modelPlace(const Context& context) {
         if (context.common.device == "cuda")
             throw Error(ErrorCode::NoDevice, "no GPU can be used: " + why,
                         "Leave --device out, or use --device cpu.");
+        context.console.note("computing on the processor: " + why);
         return place;
     }
     place.kind = ModelPlace::Gpu;
@@ -27,7 +28,7 @@ ModelPlace modelPlace(const Context& context) {
 
 void sayPlace(Context& context, const std::string& name, const std::string& device,
               const std::string& whyNoGpu) {
-    if (context.common.device == "cpu") return;
+    if (context.common.device == "cpu" || (whyNoGpu.empty() && device == "processor")) return;
     if (whyNoGpu.empty())
         context.console.note(fmt::format("{}: computing on the {}", name, device));
     else

@@ -8,8 +8,8 @@
 namespace bitloom::cli {
 
 /// Where a model that generates is to compute, by --device: a GPU is opened for cuda (throws
-/// Error(NoDevice) where there is none) and, where there is one, for auto.
-ModelPlace modelPlace(const Context& context);
+/// Error(NoDevice) where there is none) and, where there is one, for auto; else says why not.
+ModelPlace modelPlace(Context& context);
 /// Says on which device `model` computes; warns where it is not the one that --device names.
 void sayPlace(Context& context, const std::string& name, const std::string& device,
               const std::string& whyNoGpu);

@@ -6,6 +6,8 @@
 // many at once, through graphs, and chosen by the device.
 #include "core/engine/generate.h"
 #include "core/engine/runtime/gpu_decoder.h"
+#include "core/engine/runtime/measure_speed.h"
+#include "core/engine/runtime/synthetic.h"
 #include "kernels/half.h"
 #include "tests/support/engine_testing.h"
 #include "tests/support/host_cuda.h"
@@ -453,6 +455,34 @@ private slots:
         TextModel exact(weights, compute(), Arithmetic::Exact, KvType::F16, gpu());
         QVERIFY(exact.whyNoGpu().find("exact") != std::string::npos);
         QCOMPARE(exact.deviceName(), std::string("processor"));
+    }
+
+    /// Measurements with weights that are made up on the device.
+    void madeUpWeights() {
+        const ModelConfig config = ModelConfig::parse({{"model_type", "llama"},
+                                                       {"architectures", {"LlamaForCausalLM"}},
+                                                       {"hidden_size", 128},
+                                                       {"intermediate_size", 256},
+                                                       {"num_hidden_layers", 2},
+                                                       {"num_attention_heads", 4},
+                                                       {"num_key_value_heads", 2},
+                                                       {"vocab_size", 300},
+                                                       {"max_position_embeddings", 256},
+                                                       {"rms_norm_eps", 1e-5},
+                                                       {"hidden_act", "silu"},
+                                                       {"torch_dtype", "float16"}},
+                                                      "test");
+        for (const double bits : {2.4, 8.0, 16.0}) {
+            const auto weights = runtime::syntheticModel(config, bits, bits < 8 ? 0.01 : 0, true);
+            NoProgress progress;
+            const runtime::ModelSpeed speed =
+                runtime::measureModel(weights, compute(), KvType::F16, gpu(), 40, 12, 20, progress);
+            QCOMPARE(speed.deviceName, std::string("Emulated"));
+            QCOMPARE(speed.tokenSeconds.size(), size_t(12));
+            QVERIFY(speed.weightBytes > 0);
+            COMPARE_ERROR(TextModel(weights, compute(), Arithmetic::Fast).load(progress),
+                          "on a GPU");
+        }
     }
 
     void refuses() {

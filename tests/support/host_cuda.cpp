@@ -215,10 +215,15 @@ std::unique_ptr<HostColumns> makeColumns(const BitloomCudaMatrixSpec& spec) {
     const auto columns = size_t(m.layout.columns());
     const int64_t tiles = kernels::GpuLayout::tiles(spec.rows);
     m.codes.resize(size_t(tiles * m.layout.tileBytes / 4));
-    if (spec.hostCodes)
+    if (spec.hostCodes) {
         std::copy_n(spec.hostCodes, m.codes.size(), m.codes.begin());
-    else
+    } else if (spec.hostWords) {
         packCodes(m, spec);
+    } else { // made up
+        std::mt19937 random(uint32_t(m.codes.size()));
+        for (uint32_t& word : m.codes)
+            word = random();
+    }
     const auto take = [](auto& to, const auto* from, size_t count) {
         if (from) to.assign(from, from + count);
     };
@@ -269,8 +274,7 @@ std::unique_ptr<HostColumns> makeColumns(const BitloomCudaMatrixSpec& spec) {
 
 int createMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t count,
                  Matrix** matrix) {
-    if (specs->segments < 1 || (!specs->hostCodes && !specs->hostWords))
-        return fail(BITLOOM_CUDA_BAD_ARGUMENT, "codes are missing");
+    if (specs->segments < 1) return fail(BITLOOM_CUDA_BAD_ARGUMENT, "a matrix needs columns");
     auto made = std::make_unique<Matrix>();
     made->context = context;
     made->cols = specs[0].cols;
@@ -294,7 +298,11 @@ int createRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matri
     const int64_t size = spec->type == BITLOOM_CUDA_F32 ? 4 : 2;
     for (int32_t i = 0; i < spec->parts; ++i) {
         made->plain.resize(size_t((made->rows + spec->rows[i]) * made->stride * size), 0);
-        for (int64_t row = 0; row < spec->rows[i]; ++row)
+        // Made up: all of one small number.
+        for (int64_t at = 0; !spec->hostRows[i] && at < spec->rows[i] * made->stride; ++at)
+            reinterpret_cast<uint16_t*>(made->plain.data())[made->rows * made->stride + at] =
+                kernels::floatToHalf(0.01F);
+        for (int64_t row = 0; spec->hostRows[i] && row < spec->rows[i]; ++row)
             std::memcpy(made->plain.data() + (made->rows + row) * made->stride * size,
                         static_cast<const char*>(spec->hostRows[i]) + row * spec->cols * size,
                         size_t(spec->cols * size));

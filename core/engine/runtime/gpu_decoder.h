@@ -58,12 +58,13 @@ private:
     struct Buffers;
     struct Choosing;
     struct Graphs;
+    struct Source;
 
     void loadAll();
     void loadEmbedding();
     std::unique_ptr<Block> makeBlock(int64_t index) const;
     std::unique_ptr<Product> makeProduct(std::span<const LinearInfo* const> linears) const;
-    void addUnit(Product& product, std::span<const LinearInfo* const> linears, bool columns) const;
+    void addUnit(Product& product, std::span<const Source> sources) const;
     std::unique_ptr<Product> makeHead() const;
 
     void reserve(int64_t positions);

@@ -10,6 +10,7 @@
 #include "core/model/rope.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 namespace bitloom::runtime {
@@ -109,17 +110,23 @@ std::string GpuDecoder::whyNot(const ModelWeights& weights, KvType kv, const Cud
     return {};
 }
 
-void GpuDecoder::addUnit(Product& product, std::span<const LinearInfo* const> linears,
-                         bool columns) const {
+/// A linear as it is stored.
+struct GpuDecoder::Source {
+    const LinearInfo* info;
+    std::optional<ColumnWeights> columns; ///< else rows
+    int rowType = -1;
+};
+
+void GpuDecoder::addUnit(Product& product, std::span<const Source> sources) const {
     const int64_t first = product.rows;
-    for (const LinearInfo* info : linears)
-        product.rows += info->rows;
-    product.cols = linears[0]->cols;
-    if (columns) {
+    for (const Source& source : sources)
+        product.rows += source.info->rows;
+    product.cols = sources[0].info->cols;
+    if (sources[0].columns) {
         std::vector<kernels::GpuMatrix> matrices;
-        for (const LinearInfo* info : linears) {
-            matrices.push_back(gpuMatrixOf(*m_weights->columns(info->name), m_threads));
-            matrices.back().bias = biasOf(*m_weights, *info);
+        for (const Source& source : sources) {
+            matrices.push_back(gpuMatrixOf(*source.columns, m_threads));
+            matrices.back().bias = biasOf(*m_weights, *source.info);
         }
         product.units.push_back({CudaMatrix(*m_device, std::span(matrices)), first});
         return;
@@ -128,11 +135,11 @@ void GpuDecoder::addUnit(Product& product, std::span<const LinearInfo* const> li
     std::vector<PlainRows> rows;
     std::vector<std::vector<float>> biases;
     spec.cols = product.cols;
-    for (const LinearInfo* info : linears) {
-        rows.push_back(plainRows(*m_weights, *info, m_threads));
-        biases.push_back(biasOf(*m_weights, *info));
+    for (const Source& source : sources) {
+        rows.push_back(plainRows(*m_weights, *source.info, m_threads));
+        biases.push_back(biasOf(*m_weights, *source.info));
         spec.type = int32_t(rows.back().stored.matrix.type);
-        spec.rows[spec.parts] = info->rows;
+        spec.rows[spec.parts] = source.info->rows;
         spec.hostRows[spec.parts] = rows.back().stored.matrix.data;
         spec.hostBias[spec.parts] = biases.back().empty() ? nullptr : biases.back().data();
         ++spec.parts;
@@ -142,21 +149,24 @@ void GpuDecoder::addUnit(Product& product, std::span<const LinearInfo* const> li
 
 std::unique_ptr<GpuDecoder::Product>
 GpuDecoder::makeProduct(std::span<const LinearInfo* const> linears) const {
-    // How each is stored: -1 for columns, else the type of its rows.
-    const auto kindOf = [&](const LinearInfo& info) {
-        if (const auto columns = m_weights->columns(info.name); columns && hasCodes(*columns))
-            return -1;
-        const auto stored = m_weights->storedRows(info.name + ".weight");
-        return stored && stored->matrix.type != kernels::RowType::I8 ? int(stored->matrix.type)
-                                                                     : int(kernels::RowType::F32);
-    };
+    std::vector<Source> sources;
+    for (const LinearInfo* info : linears) {
+        Source source{info, m_weights->columns(info->name)};
+        if (source.columns && !hasCodes(*source.columns)) source.columns.reset();
+        if (!source.columns) {
+            const auto stored = m_weights->storedRows(info->name + ".weight");
+            source.rowType = stored && stored->matrix.type != kernels::RowType::I8
+                                 ? int(stored->matrix.type)
+                                 : int(kernels::RowType::F32);
+        }
+        sources.push_back(std::move(source));
+    }
     auto product = std::make_unique<Product>();
-    for (size_t begin = 0; begin < linears.size();) {
-        const int kind = kindOf(*linears[begin]);
+    for (size_t begin = 0; begin < sources.size();) {
         size_t end = begin + 1;
-        while (end < linears.size() && kindOf(*linears[end]) == kind)
+        while (end < sources.size() && sources[end].rowType == sources[begin].rowType)
             ++end;
-        addUnit(*product, linears.subspan(begin, end - begin), kind < 0);
+        addUnit(*product, std::span(sources).subspan(begin, end - begin));
         begin = end;
     }
     return product;
@@ -238,7 +248,9 @@ void GpuDecoder::loadEmbedding() {
             {}};
     }
     b.embeddingType = int32_t(stored->matrix.type);
-    if (catalogue.head == catalogue.embedding && stored->matrix.type != kernels::RowType::I8) {
+    // What is made up on the device is made up once.
+    const bool shared = catalogue.head == catalogue.embedding || !stored->matrix.data;
+    if (shared && stored->matrix.type != kernels::RowType::I8) {
         m_device->check(m_device->api().matrixRows(m_head->units[0].matrix.get(), &b.embeddingRows,
                                                    &b.embeddingStride));
         return;
