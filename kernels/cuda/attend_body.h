@@ -349,18 +349,27 @@ struct Attend {
     BITLOOM_HD void loadTile(int32_t base) {
         const int chunks = AttendShared::padded(a.headDim) / 8,
                   stride = AttendShared::stride(a.headDim);
+        constexpr int together = 4; // loads on their way before the first is stored
+        const int all = attendKeys * chunks;
         block.each([&](int thread) {
-            for (int v = thread; v < attendKeys * chunks; v += Block::threads) {
-                const int key = v / chunks, at = v % chunks * 8;
-                const bool real = base + key < high && at < a.headDim;
-                const int64_t row = int64_t(place.kvHead) * a.capacity + base + key;
-                FourWords k{}, x{};
-                if (real) {
-                    k = cachedEight(a, a.keys, row, at);
-                    x = cachedEight(a, a.values, row, at);
+            for (int from = thread; from < all; from += together * Block::threads) {
+                FourWords k[together], x[together];
+                BITLOOM_UNROLL
+                for (int j = 0; j < together; ++j) {
+                    const int v = from + j * Block::threads, key = v / chunks, at = v % chunks * 8;
+                    const bool real = v < all && base + key < high && at < a.headDim;
+                    const int64_t row = int64_t(place.kvHead) * a.capacity + base + key;
+                    k[j] = real ? cachedEight(a, a.keys, row, at) : FourWords{};
+                    x[j] = real ? cachedEight(a, a.values, row, at) : FourWords{};
                 }
-                *reinterpret_cast<FourWords*>(s.keys + key * stride + at) = k;
-                *reinterpret_cast<FourWords*>(s.values + key * stride + at) = x;
+                BITLOOM_UNROLL
+                for (int j = 0; j < together; ++j) {
+                    const int v = from + j * Block::threads;
+                    if (v >= all) break;
+                    const int to = v / chunks * stride + v % chunks * 8;
+                    *reinterpret_cast<FourWords*>(s.keys + to) = k[j];
+                    *reinterpret_cast<FourWords*>(s.values + to) = x[j];
+                }
             }
             if (a.cacheType == BITLOOM_CUDA_I8 && thread < attendKeys) {
                 const bool real = base + thread < high;

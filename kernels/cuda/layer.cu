@@ -26,7 +26,8 @@ __global__ void __launch_bounds__(roundThreads)
 }
 
 template<int type, int tokens>
-__global__ void __launch_bounds__(rowsThreads, 2) rowsKernel(const __grid_constant__ RowsView view) {
+__global__ void __launch_bounds__(rowsThreads, 2)
+    rowsKernel(const __grid_constant__ RowsView view) {
     DeviceBlock<rowsThreads> block;
     rowsBody<DeviceBlock<rowsThreads>, type, tokens>(block, view, blockIdx.x);
 }

@@ -28,22 +28,33 @@ struct RowsView {
 struct alignas(16) FourWords {
     uint32_t word[4];
 };
-struct alignas(16) FourFloats {
-    float value[4];
-};
+
+/// Weights are read once: they should not push out what is used again.
+template<bool once>
+BITLOOM_HD FourWords loadWords(const FourWords* from) {
+#ifdef __CUDA_ARCH__
+    if constexpr (once) {
+        const uint4 words = __ldcs(reinterpret_cast<const uint4*>(from));
+        return {{words.x, words.y, words.z, words.w}};
+    }
+#endif
+    return *from;
+}
 
 /// Eight numbers of a row, from number `at` (a multiple of 8) on.
-template<int type>
+template<int type, bool once = false>
 BITLOOM_HD void loadEight(const void* row, int64_t at, float (&out)[8]) {
     if constexpr (type == BITLOOM_CUDA_F32) {
-        const auto* from = reinterpret_cast<const FourFloats*>(static_cast<const float*>(row) + at);
-        const FourFloats low = from[0], high = from[1];
+        const auto* from = reinterpret_cast<const FourWords*>(static_cast<const float*>(row) + at);
+        const FourWords low = loadWords<once>(from), high = loadWords<once>(from + 1);
         BITLOOM_UNROLL
-        for (int i = 0; i < 4; ++i)
-            out[i] = low.value[i], out[4 + i] = high.value[i];
+        for (int i = 0; i < 4; ++i) {
+            out[i] = kernels::fixed::bitsToFloat(low.word[i]);
+            out[4 + i] = kernels::fixed::bitsToFloat(high.word[i]);
+        }
     } else {
-        const FourWords words =
-            *reinterpret_cast<const FourWords*>(static_cast<const uint16_t*>(row) + at);
+        const FourWords words = loadWords<once>(
+            reinterpret_cast<const FourWords*>(static_cast<const uint16_t*>(row) + at));
         BITLOOM_UNROLL
         for (int i = 0; i < 8; ++i) {
             const auto bits = uint16_t(words.word[i / 2] >> (16 * (i % 2)));
@@ -78,11 +89,12 @@ BITLOOM_HD void rowsBody(Block& block, const RowsView& v, int64_t index) {
             from[r] = static_cast<const char*>(v.rows) +
                       row * v.stride * (type == BITLOOM_CUDA_F32 ? 4 : 2);
         }
+        BITLOOM_UNROLL_TWICE
         for (int64_t k = thread % 32 * rowsUnit; k < v.stride; k += 32 * rowsUnit) {
             float w[rows][8];
             BITLOOM_UNROLL
             for (int r = 0; r < rows; ++r)
-                loadEight<type>(from[r], k, w[r]);
+                loadEight<type, true>(from[r], k, w[r]);
             BITLOOM_UNROLL
             for (int t = 0; t < tokens; ++t) {
                 if (t >= v.tokens) break;
