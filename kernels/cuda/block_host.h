@@ -6,9 +6,10 @@
 #include <cstdint>
 #include <vector>
 
-/// A thread block on the processor: phase after phase, in each of them thread after thread. The
-/// bodies of kernels (…_body.h) run on it unchanged, which is how tests hold them to what they
-/// should compute without a GPU.
+/// A thread block on the processor: phase after phase, in each of them thread after thread, from
+/// the first or from the last on by turns: what a phase does must not depend on it. The bodies of
+/// kernels (…_body.h) run on it unchanged, which is how tests hold them to what they should compute
+/// without a GPU.
 namespace bitloom::cuda {
 
 template<int count>
@@ -25,8 +26,9 @@ struct HostBlock {
     /// A phase: what threads wrote is seen by all behind it.
     template<class F>
     void each(F&& run) {
-        for (int thread = 0; thread < count; ++thread)
-            run(thread);
+        m_backwards = !m_backwards;
+        for (int i = 0; i < count; ++i)
+            run(m_backwards ? count - 1 - i : i);
     }
     /// A phase whose writes only their own thread reads before the next each().
     template<class F>
@@ -58,6 +60,8 @@ struct HostBlock {
     }
 
 private:
+    bool m_backwards = false;
+
     template<int width, class T, class F>
     void combine(Register<T>& of, F&& choose) {
         for (int away = width / 2; away > 0; away /= 2) {

@@ -273,14 +273,14 @@ private slots:
         QFETCH(QString, name);
         QFETCH(bool, gemm);
         const auto weights = quantized(weightsOf(golden(name.toStdString())));
-        const std::vector<int32_t> all = ids(76, weights->config().vocab);
+        const std::vector<int32_t> all = ids(125, weights->config().vocab);
         TextModel there(weights, compute(), Arithmetic::Fast);
         const std::vector<float> expected = there.advanceAll(all);
         Behaviour behaviour;
         behaviour.gemm = gemm;
         TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, gpu(behaviour));
         std::vector<float> got;
-        const int64_t sizes[] = {1, 2, 3, 17, 5, 16, 1, 9, 22};
+        const int64_t sizes[] = {1, 2, 3, 17, 5, 1, 70, 16, 1, 9, 22};
         int64_t at = 0;
         for (size_t i = 0; at < int64_t(all.size()); ++i) {
             const int64_t n = std::min(sizes[i % std::size(sizes)], int64_t(all.size()) - at);
@@ -370,6 +370,11 @@ private slots:
         // Nearly every token is a launch of one graph; other settings fetch logits.
         QVERIFY(hostCuda::counts().launches > count - 5);
         QVERIFY(hostCuda::counts().direct < 1000);
+        // From the same logits, fetched: the very same tokens.
+        GenerateOptions fetched = options;
+        fetched.alternatives = 1;
+        TextModel again(weights, compute(), Arithmetic::Fast, KvType::F16, gpu());
+        QCOMPARE(generate(again, nullptr, prompt, fetched, {}, progress).ids, out[1].ids);
         // The conversation goes on as if nothing had been run ahead.
         QVERIFY(furthest(there.advance(prompt), here.advance(prompt)) <
                 (same == size_t(count) ? 5e-3 : 1e9));

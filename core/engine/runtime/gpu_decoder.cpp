@@ -61,23 +61,28 @@ void GpuDecoder::reserve(int64_t positions) {
         std::min(config.maxPositions, std::max<int64_t>({positions, 2 * cache.capacity, 1024}));
     const int64_t rowBytes = config.headDim * (m_kv == KvType::F16 ? 2 : 1);
     m_graphs = std::make_unique<Graphs>(); // they know where the cache was
-    const auto grow = [&](std::unique_ptr<CudaMemory>& memory, int64_t bytes) {
+    const auto enlarged = [&](const std::unique_ptr<CudaMemory>& memory, int64_t bytes) {
         auto larger =
             std::make_unique<CudaMemory>(*m_device, size_t(config.kvHeads * grown * bytes));
         for (int64_t head = 0; memory && m_position > 0 && head < config.kvHeads; ++head)
             m_device->check(api.copy(m_device->context(), larger->as<char>() + head * grown * bytes,
                                      memory->as<char>() + head * cache.capacity * bytes,
                                      uint64_t(m_position * bytes)));
-        m_device->check(api.synchronize(m_device->context()));
-        memory = std::move(larger);
+        return larger;
     };
-    for (Cache::Layer& layer : cache.layers) {
-        grow(layer.keys, rowBytes);
-        grow(layer.values, rowBytes);
-        if (m_kv != KvType::Int8) continue;
-        grow(layer.keyScale, 4);
-        grow(layer.valueScale, 4);
+    // The old one stays until all of the new one is there: it may be too large.
+    std::vector<Cache::Layer> layers;
+    for (const Cache::Layer& layer : cache.layers) {
+        Cache::Layer larger{
+            enlarged(layer.keys, rowBytes), enlarged(layer.values, rowBytes), {}, {}};
+        if (m_kv == KvType::Int8) {
+            larger.keyScale = enlarged(layer.keyScale, 4);
+            larger.valueScale = enlarged(layer.valueScale, 4);
+        }
+        layers.push_back(std::move(larger));
     }
+    m_device->check(api.synchronize(m_device->context()));
+    cache.layers = std::move(layers);
     cache.capacity = grown;
     cache.bytes =
         2 * config.layers * config.kvHeads * grown * (rowBytes + (m_kv == KvType::Int8 ? 4 : 0));
@@ -91,23 +96,24 @@ void GpuDecoder::growBuffers(int64_t tokens) {
     };
     if (b.tokens < tokens) {
         m_graphs = std::make_unique<Graphs>();
-        b.tokens = tokens <= fewTokens ? fewTokens : pieceTokens;
+        const int64_t room = tokens <= fewTokens ? fewTokens : pieceTokens;
         const int64_t half = config.headDim / 2;
         for (auto& hidden : b.hidden)
-            hidden = floats(b.tokens * config.hidden);
-        b.added = floats(b.tokens * config.hidden);
-        b.qkv = floats(b.tokens * (config.heads + 2 * config.kvHeads) * config.headDim);
-        b.mixed = floats(b.tokens * config.heads * config.headDim);
-        b.gateUp = floats(b.tokens * 2 * config.intermediate);
-        b.staged = floats(b.tokens * std::max({config.hidden, config.intermediate,
-                                               config.heads * config.headDim}));
-        b.cosine = floats(b.tokens * half);
-        b.sine = floats(b.tokens * half);
-        b.ids = std::make_unique<CudaMemory>(*m_device, size_t(b.tokens) * sizeof(int32_t));
+            hidden = floats(room * config.hidden);
+        b.added = floats(room * config.hidden);
+        b.qkv = floats(room * (config.heads + 2 * config.kvHeads) * config.headDim);
+        b.mixed = floats(room * config.heads * config.headDim);
+        b.gateUp = floats(room * 2 * config.intermediate);
+        b.staged = floats(
+            room * std::max({config.hidden, config.intermediate, config.heads * config.headDim}));
+        b.cosine = floats(room * half);
+        b.sine = floats(room * half);
+        b.ids = std::make_unique<CudaMemory>(*m_device, size_t(room) * sizeof(int32_t));
+        b.tokens = room;
     }
     if (b.logitTokens == 0) {
-        b.logitTokens = 1;
         b.logits = floats(config.vocab);
+        b.logitTokens = 1;
     }
     // Of whatever number of tokens it takes most for: few ones are split most.
     if (!b.attention) {
