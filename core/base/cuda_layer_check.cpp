@@ -3,97 +3,21 @@
 
 // What a device computes between products, against plain sums in double.
 
-#include "core/base/cuda_matrix.h"
+#include "core/base/cuda_check_parts.h"
 #include "core/base/error.h"
 #include "kernels/half.h"
 
-#include <spdlog/fmt/fmt.h>
-
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstring>
 #include <functional>
-#include <limits>
-#include <numeric>
-#include <random>
 #include <span>
 #include <utility>
 
 namespace bitloom {
 
+namespace cudaCheck {
+
 namespace {
-
-using Random = std::mt19937_64;
-using Floats = std::vector<float>;
-
-Floats normals(size_t count, Random& random, float scale = 1) {
-    std::normal_distribution<float> normal(0, scale);
-    Floats out(count);
-    for (float& value : out)
-        value = normal(random);
-    return out;
-}
-
-/// Vectors of a device.
-struct Side {
-    const CudaDevice& device;
-
-    template<class T>
-    CudaMemory put(const std::vector<T>& values) const {
-        CudaMemory memory(device, std::max<size_t>(values.size() * sizeof(T), 1));
-        if (!values.empty()) memory.upload(values.data(), values.size() * sizeof(T));
-        return memory;
-    }
-    /// Numbers that are none: every result must be written.
-    CudaMemory unwritten(size_t floats) const {
-        return put(Floats(floats, std::numeric_limits<float>::quiet_NaN()));
-    }
-    template<class T>
-    std::vector<T> get(const CudaMemory& memory, size_t count) const {
-        device.check(device.api().synchronize(device.context()));
-        std::vector<T> out(count);
-        memory.download(out.data(), count * sizeof(T));
-        return out;
-    }
-};
-
-/// Remembers the largest share of what is allowed.
-struct Worst {
-    CudaCheck& check;
-    double most = 0;
-
-    /// False, and says where, for a difference beyond `allowed`.
-    bool near(double got, double right, double allowed, const std::string& where) {
-        const double share = std::abs(got - right) / allowed;
-        if (share <= 1) {
-            most = std::max(most, share);
-            return true;
-        }
-        check.ok = false;
-        check.detail =
-            fmt::format("{}: {} in place of {}, {:.1e} is allowed", where, got, right, allowed);
-        return false;
-    }
-    void done(const std::string& what) const {
-        check.ok = true;
-        check.detail = fmt::format("{}, within {:.2f} of what is allowed", what, most);
-    }
-};
-
-/// x + add, normed, in double.
-std::vector<double> normed(const float* x, const float* add, const float* weight, int64_t n,
-                           double epsilon) {
-    std::vector<double> out;
-    double square = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        out.push_back(double(x[i]) + (add ? double(add[i]) : 0));
-        square += out.back() * out.back();
-    }
-    for (int64_t i = 0; i < n; ++i)
-        out[size_t(i)] *= double(weight[i]) / std::sqrt(square / double(n) + epsilon);
-    return out;
-}
 
 double activated(int activation, double x) {
     switch (activation) {
@@ -212,19 +136,6 @@ bool checkInput(const Side& side, int kind, int activation, int64_t cols, int to
     return true;
 }
 
-void checkInputs(const Side& side, CudaCheck& check) {
-    Random random(1);
-    Worst worst{check};
-    for (const int64_t cols : {65, 1000, 4096})
-        for (const int tokens : {1, 2, 5, 16}) {
-            if (!checkInput(side, BITLOOM_CUDA_PLAIN, 0, cols, tokens, random, worst)) return;
-            if (!checkInput(side, BITLOOM_CUDA_NORM, 0, cols, tokens, random, worst)) return;
-            if (!checkInput(side, BITLOOM_CUDA_GATED, tokens % 4, cols, tokens, random, worst))
-                return;
-        }
-    worst.done("12 shapes");
-}
-
 bool checkRowsOf(const Side& side, int32_t type, int64_t cols, bool many, Random& random,
                  Worst& worst) {
     const std::array<int64_t, 3> rows{37, 1, 130};
@@ -289,6 +200,21 @@ bool checkRowsOf(const Side& side, int32_t type, int64_t cols, bool many, Random
     return true;
 }
 
+} // namespace
+
+void checkInputs(const Side& side, CudaCheck& check) {
+    Random random(1);
+    Worst worst{check};
+    for (const int64_t cols : {65, 1000, 4096})
+        for (const int tokens : {1, 2, 5, 16}) {
+            if (!checkInput(side, BITLOOM_CUDA_PLAIN, 0, cols, tokens, random, worst)) return;
+            if (!checkInput(side, BITLOOM_CUDA_NORM, 0, cols, tokens, random, worst)) return;
+            if (!checkInput(side, BITLOOM_CUDA_GATED, tokens % 4, cols, tokens, random, worst))
+                return;
+        }
+    worst.done("12 shapes");
+}
+
 void checkRows(const Side& side, bool many, CudaCheck& check) {
     Random random(2);
     Worst worst{check};
@@ -296,193 +222,6 @@ void checkRows(const Side& side, bool many, CudaCheck& check) {
         for (const int64_t cols : {1, 9, 256, 1031})
             if (!checkRowsOf(side, type, cols, many, random, worst)) return;
     worst.done("3 types, 4 widths");
-}
-
-/// One layer's attention, as it should be.
-struct Attending {
-    int heads, kvHeads, headDim, window;
-    int32_t cacheType;
-    bool norms;
-};
-
-class AttentionCheck {
-public:
-    AttentionCheck(const Side& side, const Attending& what, Random& random, Worst& worst)
-        : m_side(side), m_what(what), m_random(random), m_worst(worst),
-          m_rows(size_t(what.kvHeads * capacity)),
-          m_keys(side.put(std::vector<uint8_t>(m_rows * size_t(what.headDim) * 2, 0xFF))),
-          m_values(side.put(std::vector<uint8_t>(m_rows * size_t(what.headDim) * 2, 0xFF))),
-          m_keyScale(side.unwritten(m_rows)), m_valueScale(side.unwritten(m_rows)) {
-        m_queryNorm = normals(size_t(what.headDim), random);
-        m_keyNorm = normals(size_t(what.headDim), random);
-    }
-
-    /// Runs tokens behind those that ran before.
-    bool run(int tokens) {
-        const int dim = m_what.headDim, half = dim / 2;
-        const int64_t stride = (m_what.heads + 2 * m_what.kvHeads) * dim;
-        const Floats qkv = normals(size_t(tokens * stride), m_random);
-        Floats cosine, sine;
-        for (int t = 0; t < tokens; ++t)
-            for (int i = 0; i < half; ++i) {
-                const double angle = double(m_past + t) / std::pow(100.0, double(i) / half);
-                cosine.push_back(float(std::cos(angle)));
-                sine.push_back(float(std::sin(angle)));
-            }
-        const CudaMemory deviceQkv = m_side.put(qkv), deviceCosine = m_side.put(cosine),
-                         deviceSine = m_side.put(sine), queryNorm = m_side.put(m_queryNorm),
-                         keyNorm = m_side.put(m_keyNorm),
-                         position = m_side.put(std::vector<int32_t>{m_past});
-        CudaMemory out = m_side.unwritten(size_t(tokens * m_what.heads * dim));
-        BitloomCudaAttention args{};
-        args.tokens = tokens;
-        args.heads = m_what.heads;
-        args.kvHeads = m_what.kvHeads;
-        args.headDim = dim;
-        args.window = m_what.window;
-        args.cacheType = m_what.cacheType;
-        args.capacity = capacity;
-        args.epsilon = 1e-6f;
-        args.position = position.as<int32_t>();
-        args.qkv = deviceQkv.as<float>();
-        args.stride = stride;
-        args.cosine = deviceCosine.as<float>();
-        args.sine = deviceSine.as<float>();
-        args.queryNorm = m_what.norms ? queryNorm.as<float>() : nullptr;
-        args.keyNorm = m_what.norms ? keyNorm.as<float>() : nullptr;
-        args.keys = m_keys.data();
-        args.values = m_values.data();
-        args.keyScale = m_keyScale.as<float>();
-        args.valueScale = m_valueScale.as<float>();
-        args.out = out.as<float>();
-        args.outStride = m_what.heads * dim;
-        const BitloomCudaApi& api = m_side.device.api();
-        const CudaMemory scratch = m_side.put(
-            std::vector<uint8_t>(api.attentionScratch(m_side.device.context(), &args) + 1, 0));
-        args.scratch = scratch.data();
-        m_side.device.check(api.attention(m_side.device.context(), &args));
-        const Floats got = m_side.get<float>(out, size_t(tokens * m_what.heads * dim));
-        const std::vector<Row> keys = fetch(m_keys, m_keyScale),
-                               values = fetch(m_values, m_valueScale);
-        for (int t = 0; t < tokens; ++t) {
-            const float* own = qkv.data() + t * stride;
-            const auto turned = [&](const float* x, const Floats& norm) {
-                return turn(x, m_what.norms ? norm.data() : nullptr, cosine.data() + t * half,
-                            sine.data() + t * half);
-            };
-            for (int h = 0; h < m_what.kvHeads; ++h) {
-                const float* key = own + (m_what.heads + h) * dim;
-                const float* value = own + (m_what.heads + m_what.kvHeads + h) * dim;
-                const auto at = size_t(h * capacity + m_past + t);
-                if (!stored(keys[at], turned(key, m_keyNorm)) ||
-                    !stored(values[at], std::vector<double>(value, value + dim)))
-                    return false;
-            }
-            for (int h = 0; h < m_what.heads; ++h)
-                if (!attended(turned(own + h * dim, m_queryNorm), keys, values, h, t,
-                              got.data() + (t * m_what.heads + h) * dim))
-                    return false;
-        }
-        m_past += tokens;
-        return true;
-    }
-
-private:
-    static constexpr int capacity = 700;
-    struct Row {
-        std::vector<double> value;
-        double unit = 0; ///< what a number may be rounded by, but for its size
-    };
-
-    std::vector<Row> fetch(const CudaMemory& memory, const CudaMemory& scale) const {
-        const auto dim = size_t(m_what.headDim);
-        std::vector<Row> out(m_rows);
-        if (m_what.cacheType == BITLOOM_CUDA_F16) {
-            const auto bits = m_side.get<uint16_t>(memory, m_rows * dim);
-            for (size_t i = 0; i < m_rows * dim; ++i)
-                out[i / dim].value.push_back(kernels::halfToFloat(bits[i]));
-            return out;
-        }
-        const auto codes = m_side.get<int8_t>(memory, m_rows * dim);
-        const Floats scales = m_side.get<float>(scale, m_rows);
-        for (size_t i = 0; i < m_rows * dim; ++i) {
-            out[i / dim].value.push_back(double(codes[i]) * double(scales[i / dim]));
-            out[i / dim].unit = 0.51 * double(scales[i / dim]);
-        }
-        return out;
-    }
-    std::vector<double> turn(const float* x, const float* norm, const float* cosine,
-                             const float* sine) const {
-        const int dim = m_what.headDim, half = dim / 2;
-        const std::vector<double> own =
-            norm ? normed(x, nullptr, norm, dim, 1e-6) : std::vector<double>(x, x + dim);
-        std::vector<double> out(own.size());
-        for (size_t i = 0; i < size_t(half); ++i) {
-            const double a = own[i], b = own[i + size_t(half)];
-            out[i] = a * double(cosine[i]) - b * double(sine[i]);
-            out[i + size_t(half)] = b * double(cosine[i]) + a * double(sine[i]);
-        }
-        return out;
-    }
-    bool stored(const Row& row, const std::vector<double>& right) {
-        for (size_t i = 0; i < right.size(); ++i)
-            if (!m_worst.near(row.value[i], right[i], 1e-6 + row.unit + 5e-4 * std::abs(right[i]),
-                              "a cached number"))
-                return false;
-        return true;
-    }
-    bool attended(const std::vector<double>& query, const std::vector<Row>& keys,
-                  const std::vector<Row>& values, int head, int token, const float* got) {
-        const int position = m_past + token, dim = m_what.headDim;
-        const int first = m_what.window > 0 ? std::max(0, position - m_what.window + 1) : 0;
-        const int own = head / (m_what.heads / m_what.kvHeads) * capacity;
-        std::vector<double> score;
-        for (int p = first; p <= position; ++p)
-            score.push_back(std::inner_product(query.begin(), query.end(),
-                                               keys[size_t(own + p)].value.begin(), 0.0) /
-                            std::sqrt(double(dim)));
-        const double most = *std::max_element(score.begin(), score.end());
-        double sum = 0;
-        std::vector<double> right(size_t(dim), 0.0);
-        for (int p = first; p <= position; ++p) {
-            const double weight = std::exp(score[size_t(p - first)] - most);
-            sum += weight;
-            for (size_t c = 0; c < size_t(dim); ++c)
-                right[c] += weight * values[size_t(own + p)].value[c];
-        }
-        for (size_t c = 0; c < size_t(dim); ++c)
-            if (!m_worst.near(got[c], right[c] / sum, 3e-5,
-                              fmt::format("{} heads of {} columns, position {}", m_what.heads, dim,
-                                          position)))
-                return false;
-        return true;
-    }
-
-    const Side& m_side;
-    const Attending m_what;
-    Random& m_random;
-    Worst& m_worst;
-    size_t m_rows;
-    CudaMemory m_keys, m_values, m_keyScale, m_valueScale;
-    Floats m_queryNorm, m_keyNorm;
-    int32_t m_past = 0;
-};
-
-void checkAttention(const Side& side, CudaCheck& check) {
-    Random random(3);
-    Worst worst{check};
-    const Attending cases[] = {
-        {4, 4, 64, 0, BITLOOM_CUDA_F16, false},  {8, 2, 128, 0, BITLOOM_CUDA_F16, true},
-        {6, 1, 80, 50, BITLOOM_CUDA_F16, false}, {3, 3, 2, 0, BITLOOM_CUDA_F16, true},
-        {4, 2, 14, 7, BITLOOM_CUDA_I8, true},    {2, 1, 256, 0, BITLOOM_CUDA_I8, false},
-        {9, 1, 96, 0, BITLOOM_CUDA_I8, false}};
-    for (const Attending& what : cases) {
-        AttentionCheck one(side, what, random, worst);
-        // Up to, on and behind borders of tiles; few, many, and one.
-        for (const int tokens : {1, 16, 46, 1, 1, 5, 120, 1, 2, 300, 1, 3, 1})
-            if (!one.run(tokens)) return;
-    }
-    worst.done(fmt::format("{} shapes, contexts of up to 498 positions", std::size(cases)));
 }
 
 void checkBegin(const Side& side, CudaCheck& check) {
@@ -555,131 +294,10 @@ void checkBegin(const Side& side, CudaCheck& check) {
     worst.done("4 types, positions up to 131,004");
 }
 
-class ChoiceCheck {
-public:
-    ChoiceCheck(const Side& side, Worst& worst) : m_side(side), m_worst(worst) {}
-
-    /// The token that a draw of `share` gives, by plain sums.
-    static int32_t expected(const Floats& logits, double temperature, double minP, double share) {
-        const auto best = std::max_element(logits.begin(), logits.end());
-        if (temperature == 0) return int32_t(best - logits.begin());
-        std::vector<double> weight;
-        double total = 0;
-        for (const float logit : logits) {
-            const double own = std::exp((double(logit) - double(*best)) / temperature);
-            weight.push_back(own < minP ? 0 : own);
-            total += weight.back();
-        }
-        double reached = 0;
-        int32_t last = 0;
-        for (size_t i = 0; i < weight.size(); ++i) {
-            if (weight[i] > 0) last = int32_t(i);
-            reached += weight[i];
-            if (share * total < reached) return last;
-        }
-        return last;
-    }
-    BitloomCudaChosen run(const Floats& logits, double temperature, double minP, double share) {
-        const BitloomCudaApi& api = m_side.device.api();
-        const CudaMemory deviceLogits = m_side.put(logits),
-                         draws = m_side.put(std::vector<double>{0.5, 0.5, share}),
-                         sampling =
-                             m_side.put(std::vector<BitloomCudaSampling>{{temperature, minP, 2}}),
-                         id = m_side.put(std::vector<int32_t>{-5}),
-                         position = m_side.put(std::vector<int32_t>{41}),
-                         chosen = m_side.put(std::vector<BitloomCudaChosen>(1)),
-                         scratch = m_side.put(
-                             std::vector<uint8_t>(api.choiceScratch(int64_t(logits.size())), 0));
-        BitloomCudaChoice args{};
-        args.vocab = int64_t(logits.size());
-        args.logits = deviceLogits.as<float>();
-        args.sampling = sampling.as<BitloomCudaSampling>();
-        args.draws = draws.as<double>();
-        args.id = id.as<int32_t>();
-        args.position = position.as<int32_t>();
-        args.chosen = chosen.as<BitloomCudaChosen>();
-        args.scratch = scratch.data();
-        BitloomCudaChosen out{};
-        // Twice: scratch memory is left as it was found.
-        for (int i = 0; i < 2; ++i) {
-            const BitloomCudaSampling again{temperature, minP, 2};
-            m_side.device.check(
-                api.upload(m_side.device.context(), sampling.data(), &again, sizeof again));
-            m_side.device.check(api.choose(m_side.device.context(), &args));
-            out = m_side.get<BitloomCudaChosen>(chosen, 1)[0];
-        }
-        m_fine = m_side.get<int32_t>(id, 1)[0] == out.id &&
-                 m_side.get<int32_t>(position, 1)[0] == 43 &&
-                 m_side.get<BitloomCudaSampling>(sampling, 1)[0].drawn == (temperature > 0 ? 3 : 2);
-        return out;
-    }
-    bool check(const Floats& logits, double temperature, double minP, double share) {
-        const BitloomCudaChosen got = run(logits, temperature, minP, share);
-        const int32_t right = expected(logits, temperature, minP, share);
-        const float most = *std::max_element(logits.begin(), logits.end());
-        double sum = 0;
-        for (const float logit : logits)
-            sum += std::exp(double(logit) - double(most));
-        if (!m_fine || got.id != right || got.state != BITLOOM_CUDA_CHOSEN ||
-            got.logit != logits[size_t(right)] || got.top != most) {
-            m_worst.check.detail =
-                fmt::format("token {} in place of {} among {}, temperature {}, min-p {}, draw {}",
-                            got.id, right, logits.size(), temperature, minP, share);
-            return false;
-        }
-        return m_worst.near(got.sum, sum, 1e-6 * sum, "a sum of probabilities");
-    }
-    /// Logits that are no numbers, and none that is possible.
-    bool checkWrong(Floats logits) {
-        const float infinity = std::numeric_limits<float>::infinity();
-        const size_t at = logits.size() / 2;
-        for (const float wrong : {infinity, std::nanf("")}) {
-            Floats own = logits;
-            own[at] = wrong;
-            own[logits.size() - 1] = wrong;
-            const BitloomCudaChosen got = run(own, 0.7, 0, 0.3);
-            if (got.state != BITLOOM_CUDA_NO_NUMBER || got.id != int32_t(at)) {
-                m_worst.check.detail = "a logit that is no number is not found";
-                return false;
-            }
-        }
-        std::ranges::fill(logits, -infinity);
-        if (run(logits, 0.7, 0, 0.3).state == BITLOOM_CUDA_NO_TOKEN) return true;
-        m_worst.check.detail = "that no token is possible is not found";
-        return false;
-    }
-
-private:
-    const Side& m_side;
-    Worst& m_worst;
-    bool m_fine = false;
-};
-
-void checkChoice(const Side& side, CudaCheck& check) {
-    Random random(5);
-    Worst worst{check};
-    ChoiceCheck choice(side, worst);
-    std::uniform_real_distribution<double> uniform;
-    for (const size_t vocab : {1u, 5u, 1024u, 1025u, 32000u}) {
-        Floats logits = normals(vocab, random, 3);
-        if (vocab > 5) { // equal ones, and impossible ones
-            logits[700] = logits[200] = 20;
-            logits[0] = logits[vocab - 1] = -std::numeric_limits<float>::infinity();
-        }
-        if (!choice.check(logits, 0, 0, 0.5)) return;
-        for (int i = 0; i < 6; ++i)
-            for (const double minP : {0.0, 0.02}) {
-                const double share = i == 0 ? 0 : i == 1 ? 1 - 0x1p-53 : uniform(random);
-                if (!choice.check(logits, i % 2 ? 4.0 : 0.6, minP, share)) return;
-            }
-        if (vocab > 2 && !choice.checkWrong(logits)) return;
-    }
-    worst.done("5 vocabularies, 65 choices");
-}
-
-} // namespace
+} // namespace cudaCheck
 
 std::vector<CudaCheck> checkCudaLayers(const CudaDevice& device, const std::string& only) {
+    using namespace cudaCheck;
     const Side side{device};
     const std::pair<const char*, std::function<void(CudaCheck&)>> checks[] = {
         {"norms and gates, rounded", [&](CudaCheck& c) { checkInputs(side, c); }},
