@@ -15,9 +15,9 @@
 #include <cstdint>
 #include <numbers>
 
-/// Numbers of 16 and 8 bits and functions of float32, for the processor and the GPU. Conversions
-/// and what is made of multiplications and additions have the same bits on both; exponentials,
-/// square roots' companions and what comes of them may differ in the last.
+/// Numbers of 16 bits and functions of float32, for the processor and the GPU. Conversions, square
+/// roots and what is made of multiplications and additions have the same bits on both; exponentials
+/// and what comes of them may differ in the last.
 namespace bitloom::cuda {
 
 BITLOOM_HD float fromHalf(uint16_t bits) {
