@@ -160,27 +160,39 @@ void roundGpuInput(const GpuMatrix& matrix, std::span<const float> x, GpuToken& 
                                           unit.inverse[0], unit.inverse[1]);
 }
 
-std::vector<int64_t> gpuSums(const GpuMatrix& matrix, const GpuToken& token,
-                             std::span<const float> x) {
+std::vector<int16_t> gpuValues(const GpuMatrix& matrix) {
     const GpuLayout& layout = matrix.layout;
+    const int64_t rows = GpuLayout::tiles(matrix.rows) * gpuTileRows;
+    std::vector<int16_t> out(size_t(layout.columns() * rows));
+    for (int32_t i = 0; i < layout.segments; ++i) {
+        const GpuSegment& segment = layout.segment[size_t(i)];
+        for (int64_t k = 0; k < segment.steps * gpuStep; ++k)
+            for (int64_t row = 0; row < rows; ++row)
+                out[size_t((segment.firstStep * gpuStep + k) * rows + row)] = int16_t(
+                    valueOf(layout, matrix, segment, row / gpuTileRows, k, int(row % gpuTileRows)));
+    }
+    return out;
+}
+
+std::vector<int64_t> gpuSums(const GpuMatrix& matrix, const GpuToken& token,
+                             std::span<const float> x, std::span<const int16_t> values) {
     const int64_t tiles = GpuLayout::tiles(matrix.rows);
-    std::vector<int64_t> sums(size_t(tiles * gpuTileRows), 0);
-    for (int64_t tile = 0; tile < tiles; ++tile)
-        for (int row = 0; row < gpuTileRows; ++row) {
-            int64_t& sum = sums[size_t(tile * gpuTileRows + row)];
-            for (int32_t i = 0; i < layout.segments; ++i) {
-                const GpuSegment& segment = layout.segment[size_t(i)];
-                for (int64_t step = 0; step < segment.steps; ++step) {
-                    int32_t part = 0; // exact
-                    for (int64_t k = step * gpuStep; k < (step + 1) * gpuStep; ++k) {
-                        const auto at = size_t(segment.firstStep * gpuStep + k);
-                        part += valueOf(layout, matrix, segment, tile, k, row) *
-                                (panelRadix * token.high[at] + token.low[at]);
-                    }
-                    sum += int64_t(token.multiplier[size_t(segment.firstStep + step)]) * part;
-                }
-            }
+    const auto rows = size_t(tiles * gpuTileRows);
+    std::vector<int16_t> own;
+    if (values.empty()) values = own = gpuValues(matrix);
+    std::vector<int64_t> sums(rows, 0);
+    std::vector<int32_t> part(rows); // exact
+    for (size_t step = 0; step < token.multiplier.size(); ++step) {
+        std::fill(part.begin(), part.end(), 0);
+        for (size_t k = step * gpuStep; k < (step + 1) * gpuStep; ++k) {
+            const int32_t q = panelRadix * token.high[k] + token.low[k];
+            const int16_t* column = values.data() + k * rows;
+            for (size_t n = 0; n < rows; ++n)
+                part[n] += column[n] * q;
         }
+        for (size_t n = 0; n < rows; ++n)
+            sums[n] += int64_t(token.multiplier[step]) * part[n];
+    }
     if (!matrix.outlierBegin.empty() && token.inverse[0] != 0)
         for (int64_t tile = 0; tile < tiles; ++tile)
             for (uint32_t i = matrix.outlierBegin[size_t(tile)];
@@ -196,8 +208,8 @@ float gpuFinish(int64_t sum, const GpuToken& token) {
 }
 
 void gpuProduct(const GpuMatrix& matrix, const GpuToken& token, std::span<const float> x,
-                std::span<float> y) {
-    const std::vector<int64_t> sums = gpuSums(matrix, token, x);
+                std::span<float> y, std::span<const int16_t> values) {
+    const std::vector<int64_t> sums = gpuSums(matrix, token, x, values);
     for (size_t n = 0; n < y.size(); ++n) {
         float value = gpuFinish(sums[n], token);
         for (size_t j = 0; j < matrix.rawColumn.size(); ++j) {
@@ -206,7 +218,8 @@ void gpuProduct(const GpuMatrix& matrix, const GpuToken& token, std::span<const 
                                                                : halfToFloat(bits),
                                             x[size_t(matrix.rawColumn[j])], value);
         }
-        y[n] = matrix.rowScale.empty() ? value : matrix.rowScale[n] * value;
+        if (!matrix.rowScale.empty()) value = matrix.rowScale[n] * value;
+        y[n] = matrix.bias.empty() ? value : value + matrix.bias[n];
     }
 }
 

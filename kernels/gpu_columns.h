@@ -128,7 +128,8 @@ struct GpuMatrix {
     std::vector<int32_t> rawColumn; ///< source columns
     std::vector<uint16_t> raw;
     bool rawBfloat16 = false;    ///< else fp16
-    std::vector<float> rowScale; ///< [rows], or empty = 1; last of all
+    std::vector<float> rowScale; ///< [rows], or empty = 1: times what came so far
+    std::vector<float> bias;     ///< [rows], or empty; last of all
     /// Largest of Σ|outlier| of a row and of Σ|remainder|: bounds what they add.
     float extraLimit = 0;
 };
@@ -172,11 +173,14 @@ GpuMatrix buildGpuMatrix(int64_t rows, int64_t cols, std::span<const GpuColumn> 
 void roundGpuInput(const GpuMatrix& matrix, std::span<const float> x, GpuToken& token);
 
 /// y [rows]: the definition above, for one token. `x` [cols] is what outliers are multiplied with.
+/// `values`: of gpuValues, for many products with one matrix; empty: worked out.
 void gpuProduct(const GpuMatrix& matrix, const GpuToken& token, std::span<const float> x,
-                std::span<float> y);
+                std::span<float> y, std::span<const int16_t> values = {});
 /// The int64 sums alone, [tiles · 256]; without `start`.
 std::vector<int64_t> gpuSums(const GpuMatrix& matrix, const GpuToken& token,
-                             std::span<const float> x);
+                             std::span<const float> x, std::span<const int16_t> values = {});
+/// What codes and tables give, [columns, tiles · 256]; without offsets.
+std::vector<int16_t> gpuValues(const GpuMatrix& matrix);
 float gpuFinish(int64_t sum, const GpuToken& token);
 
 /// Work of a product cut into `parts` of equal bytes: part p takes [begin[p], begin[p + 1]) of the

@@ -4,9 +4,11 @@
 // How fast this machine is with these kernels: every figure beside the memory bandwidth that was
 // read in the same run, because that is what bounds generation.
 #include "app/cli/commands.h"
+#include "app/cli/model_place.h"
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
+#include "core/engine/runtime/gpu_decoder.h"
 #include "core/engine/runtime/measure_speed.h"
 #include "core/engine/runtime/synthetic.h"
 #include "core/io/durable.h"
@@ -106,7 +108,7 @@ struct Subject {
 
 /// The named model, or random weights in the shape of a known one: as many blocks as make
 /// `gigabytes`.
-Subject subjectOf(const Input& input, double bits) {
+Subject subjectOf(const Input& input, double bits, const ModelPlace& place) {
     if (!input.model.empty()) {
         auto weights = openAnyModel(input.model);
         int64_t count = 0;
@@ -127,36 +129,46 @@ Subject subjectOf(const Input& input, double bits) {
         const double bytes = double(perBlock) * (bits + 32 * share) / 8;
         layers = std::max<int64_t>(2, std::llround(input.gigabytes * 1e9 / bytes));
     }
-    return {fmt::format("{} shapes, {} blocks", input.shape, layers), bits,
-            runtime::syntheticModel(runtime::syntheticConfig(input.shape, layers), bits, share)};
+    const ModelConfig config = runtime::syntheticConfig(input.shape, layers);
+    auto weights = runtime::syntheticModel(config, bits, share, place.kind == ModelPlace::Gpu);
+    if (place.kind == ModelPlace::Gpu &&
+        !runtime::GpuDecoder::whyNot(*weights, kvNamed(input.kv), *place.device).empty())
+        weights = runtime::syntheticModel(config, bits, share);
+    return {fmt::format("{} shapes, {} blocks", input.shape, layers), bits, weights};
 }
 
 Json modelTable(Context& context, const Input& input, double bandwidth) {
+    const ModelPlace place = modelPlace(context);
     std::vector<std::vector<std::string>> rows{
         {"model", "bits", "prompt", "generation", "p50", "p99", "read", "of read", "memory"}};
     Json fields = Json::array();
     std::vector<double> all = input.bits;
     if (!input.model.empty()) all = {0};
     for (const double bits : all) {
-        const Subject subject = subjectOf(input, bits);
+        const Subject subject = subjectOf(input, bits, place);
         runtime::ModelSpeed speed;
         {
             JobProgress progress(context.console, fmt::format("measuring {} at {}", subject.name,
                                                               bitsText(subject.bits)));
-            speed = runtime::measureModel(subject.weights, context.compute(), kvNamed(input.kv),
-                                          input.prompt, input.tokens, input.context, progress);
+            speed =
+                runtime::measureModel(subject.weights, context.compute(), kvNamed(input.kv), place,
+                                      input.prompt, input.tokens, input.context, progress);
         }
+        sayPlace(context, subject.name, speed.deviceName, speed.whyNoGpu);
+        // The bandwidth that was read is the processor's.
+        const bool here = place.kind == ModelPlace::Processor || !speed.whyNoGpu.empty();
         const double perSecond = double(speed.weightBytes) * speed.tokensPerSecond();
         const double prompt =
             speed.promptSeconds > 0 ? double(speed.promptTokens) / speed.promptSeconds : 0;
-        rows.push_back(
-            {subject.name, subject.bits >= 16 ? "FP16" : fmt::format("{:.2f}", subject.bits),
-             fmt::format("{:.1f} tokens/s", prompt),
-             fmt::format("{:.2f} tokens/s", speed.tokensPerSecond()),
-             fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.5)),
-             fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.99)),
-             fmt::format("{:.1f} GB/s", perSecond / 1e9),
-             fmt::format("{:.2f}", perSecond / bandwidth), formatBytes(speed.memoryBytes)});
+        rows.push_back({subject.name,
+                        subject.bits >= 16 ? "FP16" : fmt::format("{:.2f}", subject.bits),
+                        fmt::format("{:.1f} tokens/s", prompt),
+                        fmt::format("{:.2f} tokens/s", speed.tokensPerSecond()),
+                        fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.5)),
+                        fmt::format("{:.2f} ms", 1e3 * speed.percentile(0.99)),
+                        fmt::format("{:.1f} GB/s", perSecond / 1e9),
+                        here ? fmt::format("{:.2f}", perSecond / bandwidth) : "–",
+                        formatBytes(speed.memoryBytes)});
         fields.push_back({{"model", subject.name},
                           {"bits", subject.bits},
                           {"outliers", input.model.empty() ? Json(input.outliers / 100) : Json()},
@@ -172,7 +184,8 @@ Json modelTable(Context& context, const Input& input, double bandwidth) {
                           {"weight_bytes", speed.weightBytes},
                           {"memory_bytes", speed.memoryBytes},
                           {"bytes_per_second", perSecond},
-                          {"fraction_of_read", perSecond / bandwidth}});
+                          {"computed_on", speed.deviceName},
+                          {"fraction_of_read", here ? Json(perSecond / bandwidth) : Json()}});
     }
     context.console.print(table(rows, "lrrrrrrrr"));
     return fields;
@@ -204,7 +217,8 @@ void runBench(Context& context, const Input& input) {
                    {"kernels", kernels::panelKernels().name},
                    {"date", fmt::format("{:%Y-%m-%d}", fmt::gmtime(std::time(nullptr)))},
                    {"read_bandwidth", before}};
-    if (has(input.parts, "kernels") && input.model.empty()) {
+    // Kernels of a GPU are measured by tests/bench/gpu.
+    if (has(input.parts, "kernels") && input.model.empty() && context.common.device == "cpu") {
         fields["kernel_table"] = kernelTable(context, input, before);
         context.console.print();
     }

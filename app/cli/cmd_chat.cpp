@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "app/cli/commands.h"
+#include "app/cli/model_place.h"
 #include "app/cli/planning.h"
 #include "app/cli/two_columns.h"
 
@@ -40,7 +41,8 @@ struct Speaker {
     std::unique_ptr<TextModel> model;
     std::vector<int32_t> history;
 
-    Speaker(Context& context, const std::string& name, Arithmetic arithmetic) {
+    Speaker(Context& context, const std::string& name, Arithmetic arithmetic,
+            const ModelPlace& place) {
         const auto weights = openAnyModel(name);
         if (!hasTokenizer(weights->folder()))
             throw Error("'" + weights->folder().string() + "' has no tokenizer, so it cannot chat",
@@ -55,7 +57,9 @@ struct Speaker {
             "{} ({})", (folder.has_filename() ? folder : folder.parent_path()).filename().string(),
             formatBytes(weights->storedBytes()));
         context.startEngine();
-        model = std::make_unique<TextModel>(weights, context.compute(), arithmetic);
+        model = std::make_unique<TextModel>(weights, context.compute(), arithmetic,
+                                            runtime::KvType::F16, place);
+        sayPlace(context, name, model->deviceName(), model->whyNoGpu());
     }
 
     /// The first text with the tokenizer's own BOS; later ones continue on a new line.
@@ -145,10 +149,12 @@ public:
         const Arithmetic arithmetic = input.exact ? Arithmetic::Exact : Arithmetic::Fast;
         JobProgress progress(context.console, "loading");
         progress.report(0, input.model);
-        m_speakers.push_back(std::make_unique<Speaker>(context, input.model, arithmetic));
+        const ModelPlace place = modelPlace(context);
+        m_speakers.push_back(std::make_unique<Speaker>(context, input.model, arithmetic, place));
         if (!input.against.empty()) {
             progress.report(0.5, input.against);
-            m_speakers.push_back(std::make_unique<Speaker>(context, input.against, arithmetic));
+            m_speakers.push_back(
+                std::make_unique<Speaker>(context, input.against, arithmetic, place));
         }
     }
 

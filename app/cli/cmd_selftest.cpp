@@ -29,6 +29,8 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <memory>
+#include <utility>
 
 namespace bitloom::cli {
 
@@ -170,6 +172,54 @@ std::string endToEnd(Context& context) {
                        layout.parts().bitsPerWeight(), formatBytes(bytes), exported);
 }
 
+/// A whole model on the GPU against the processor: a prompt at once, then tokens one by one, and
+/// those that the GPU chooses itself.
+void checkGpuModel(Context& context, const std::shared_ptr<CudaDevice>& device, CudaCheck& check) {
+    context.startEngine();
+    const auto weights = openWeights(goldenFolder().string());
+    double largest = 0;
+    for (const auto kv : {runtime::KvType::F16, runtime::KvType::Int8}) {
+        TextModel there(weights, context.compute(), Arithmetic::Fast, kv);
+        TextModel here(weights, context.compute(), Arithmetic::Fast, kv, {ModelPlace::Gpu, device});
+        if (!here.whyNoGpu().empty()) {
+            check.detail = here.whyNoGpu();
+            return;
+        }
+        const auto idsOf = [&](int32_t first, int32_t count) {
+            std::vector<int32_t> ids;
+            for (int32_t i = first; i < first + count; ++i)
+                ids.push_back(int32_t(int64_t(i) * 7919 % weights->config().vocab));
+            return ids;
+        };
+        const double allowed = kv == runtime::KvType::F16 ? 0.02 : 0.1;
+        for (const auto& [first, count] : {std::pair{0, 40}, {40, 5}, {45, 1}, {46, 1}, {47, 1}}) {
+            const std::vector<int32_t> ids = idsOf(first, count);
+            const double difference = largestDifference(there.advance(ids), here.advance(ids));
+            largest = std::max(largest, difference / allowed);
+            if (difference <= allowed) continue;
+            check.detail =
+                fmt::format("logits behind {} tokens differ by {:.2e}, {:.0e} is allowed",
+                            first + count, difference, allowed);
+            return;
+        }
+        if (kv == runtime::KvType::Int8) continue;
+        there.reset();
+        here.reset();
+        GenerateOptions options;
+        options.maxTokens = 24;
+        options.stopAtEos = false;
+        NoProgress progress;
+        const auto prompt = idsOf(3, 9);
+        const auto right = generate(there, nullptr, prompt, options, {}, progress).ids;
+        if (generate(here, nullptr, prompt, options, {}, progress).ids != right) {
+            check.detail = "the tokens that the GPU chooses are others than the processor's";
+            return;
+        }
+    }
+    check.ok = true;
+    check.detail = fmt::format("logits within {:.2f} of what is allowed, same tokens", largest);
+}
+
 } // namespace
 
 /// The quantizer on the first GPU against the processor, with the sample model.
@@ -195,7 +245,7 @@ static void runQuantizerChecks(Context& context, Progress& progress,
     });
 }
 
-/// Products on the first GPU against their definition in plain C++.
+/// Products on the first GPU against their definition in plain C++, and what is made of them.
 static void runCudaChecks(Context& context, Progress& progress,
                           const std::function<void(const SelfCheck&)>& seen) {
     std::string why;
@@ -204,7 +254,8 @@ static void runCudaChecks(Context& context, Progress& progress,
         throw Error(ErrorCode::NoDevice, "no GPU: " + why + "; nothing was checked",
                     "Without --device the processor is checked.");
     progress.report(0, "opening the GPU");
-    const CudaDevice device(library);
+    const auto opened = std::make_shared<CudaDevice>(library);
+    const CudaDevice& device = *opened;
     const BitloomCudaDevice& p = device.properties();
     seen({"device", true,
           fmt::format("{}, compute capability {}.{}; {}", p.name, p.major, p.minor,
@@ -212,6 +263,20 @@ static void runCudaChecks(Context& context, Progress& progress,
     progress.check();
     for (const CudaCheck& check : checkCudaProducts(device))
         seen({check.name, check.ok, check.detail});
+    progress.check();
+    for (const CudaCheck& check : checkCudaLayers(device))
+        seen({check.name, check.ok, check.detail});
+    progress.check();
+    const CudaCheck model = runCudaCheck("a model", [&](CudaCheck& check) {
+        try {
+            checkGpuModel(context, opened, check);
+        } catch (const Wrong& wrong) {
+            check.ok = false;
+            check.detail = wrong.what;
+        }
+    });
+    seen({model.name, model.ok, model.detail});
+    progress.check();
     runQuantizerChecks(context, progress, seen);
 }
 

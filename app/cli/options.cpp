@@ -71,7 +71,10 @@ void Context::start() {
     startLog(*this);
     const ComputeOptions wanted = compute(); // a wrong --memory is found before any work
     logger("cli")->info("bitloom {} {}", BITLOOM_VERSION, command);
-    if (wanted.choice == DeviceChoice::Cpu || command == "selftest" || command == "serve") return;
+    // These open the device themselves.
+    constexpr std::string_view own[] = {"selftest", "serve", "chat", "bench"};
+    if (wanted.choice == DeviceChoice::Cpu || std::ranges::find(own, command) != std::end(own))
+        return;
     constexpr std::string_view able[] = {"calibrate", "plan", "quantize",
                                          "compare",   "eval", "demo"};
     if (std::ranges::find(able, command) != std::end(able)) {
@@ -81,8 +84,8 @@ void Context::start() {
         console.note("computing on " + deviceText(m_device));
     } else if (wanted.choice == DeviceChoice::Cuda) {
         throw Error("`bitloom " + command + "` computes on the processor only",
-                    "Leave --device out. A GPU calibrates, quantizes and evaluates: bitloom "
-                    "calibrate, plan, quantize, compare, eval and demo.");
+                    "Leave --device out. A GPU calibrates, quantizes, evaluates and generates: "
+                    "bitloom calibrate, plan, quantize, compare, eval, demo, chat and bench.");
     } else {
         m_device.deviceReason = "`bitloom " + command + "` needs none";
     }

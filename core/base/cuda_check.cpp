@@ -129,12 +129,13 @@ void compare(const CudaDevice& device, const Sample& sample, const std::vector<i
     CudaMemory deviceX(device, x.size() * 4), deviceY(device, got.size() * 4);
     deviceX.upload(x.data(), x.size() * 4);
     std::vector<std::vector<float>> wanted;
+    const std::vector<int16_t> values = kernels::gpuValues(m);
     for (int t = 0; t < most; ++t) {
         const std::span<const float> own(x.data() + t * m.cols, size_t(m.cols));
         GpuToken token;
         kernels::roundGpuInput(m, own, token);
         wanted.emplace_back(size_t(m.rows));
-        kernels::gpuProduct(m, token, own, wanted.back());
+        kernels::gpuProduct(m, token, own, wanted.back(), values);
     }
     for (const int count : counts) {
         // Every result must be written: what was there before is not a number.
@@ -200,6 +201,17 @@ void compareMany(const CudaDevice& device, const Sample& sample, int tokens, Ran
 
 } // namespace
 
+CudaCheck runCudaCheck(const std::string& name, const std::function<void(CudaCheck&)>& body) {
+    CudaCheck check{name, false, {}};
+    try {
+        body(check);
+    } catch (const Error& error) {
+        check.ok = false;
+        check.detail = error.what();
+    }
+    return check;
+}
+
 std::vector<CudaCheck> checkCudaProducts(const CudaDevice& device) {
     std::vector<CudaCheck> out;
     Random random(20261123);
@@ -208,15 +220,7 @@ std::vector<CudaCheck> checkCudaProducts(const CudaDevice& device) {
         {PanelKind::Table4, "4-bit tables"}, {PanelKind::Plain5, "5-bit grids"},
         {PanelKind::Plain6, "6-bit grids"},  {PanelKind::Plain8, "8-bit grids"}};
     const auto run = [&](const std::string& name, const auto& body) {
-        CudaCheck check{name, false, {}};
-        try {
-            body(check);
-        } catch (const Error& error) {
-            check.ok = false;
-            check.detail = error.what();
-        }
-        out.push_back(check);
-        return check.ok;
+        out.push_back(runCudaCheck(name, body));
     };
     const std::vector<int> every{1, 2, 3, 4, 5, 7, 8, 9, 12, 13, 16};
     for (const auto& [kind, name] : kinds)

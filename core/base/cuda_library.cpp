@@ -73,6 +73,10 @@ std::shared_ptr<const CudaLibrary> CudaLibrary::open(std::string& why) {
     return std::shared_ptr<const CudaLibrary>(new CudaLibrary(*api, devices));
 }
 
+std::shared_ptr<const CudaLibrary> CudaLibrary::of(const BitloomCudaApi& api) {
+    return std::shared_ptr<const CudaLibrary>(new CudaLibrary(api, 1));
+}
+
 void CudaLibrary::check(int code) const {
     if (code == BITLOOM_CUDA_OK) return;
     const std::string message = std::string("CUDA: ") + m_api->message();

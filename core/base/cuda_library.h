@@ -24,6 +24,9 @@ public:
     /// device that it can use.
     static std::shared_ptr<const CudaLibrary> open(std::string& why);
 
+    /// Another table of the same functions: tests run everything above it without a GPU.
+    static std::shared_ptr<const CudaLibrary> of(const BitloomCudaApi& api);
+
     const BitloomCudaApi& api() const { return *m_api; }
     int devices() const { return m_devices; }
     /// Throws Error (NoDevice, NoSpace or Failed) with the library's message for a code that is not
@@ -76,6 +79,45 @@ public:
 private:
     const CudaDevice* m_device;
     void* m_data = nullptr;
+};
+
+/// What was recorded between beginGraph and endGraph. The device, and all that its calls were
+/// given, must outlive it.
+class CudaGraph {
+public:
+    /// Records the calls that `record` makes.
+    template<class F>
+    CudaGraph(const CudaDevice& device, F&& record) : m_device(&device) {
+        device.check(device.api().beginGraph(device.context()));
+        try {
+            record();
+        } catch (...) {
+            BitloomCudaGraph* broken = nullptr; // ends the recording
+            if (device.api().endGraph(device.context(), &broken) == BITLOOM_CUDA_OK)
+                device.api().destroyGraph(broken);
+            throw;
+        }
+        device.check(device.api().endGraph(device.context(), &m_graph));
+    }
+    ~CudaGraph() {
+        if (m_graph) m_device->api().destroyGraph(m_graph);
+    }
+    CudaGraph(const CudaGraph&) = delete;
+    CudaGraph& operator=(const CudaGraph&) = delete;
+
+    void launch() const {
+        m_device->check(m_device->api().launchGraph(m_device->context(), m_graph));
+    }
+    /// Of `repeats` launches.
+    double seconds(int repeats) const {
+        double out = 0;
+        m_device->check(m_device->api().timeGraph(m_device->context(), m_graph, repeats, &out));
+        return out;
+    }
+
+private:
+    const CudaDevice* m_device;
+    BitloomCudaGraph* m_graph = nullptr;
 };
 
 /// "NVIDIA H200, compute capability 9.0, …" for every device, or "not used: …" and the reason.

@@ -5,46 +5,74 @@
 
 #include "core/engine/detail/exact_decoder.h"
 #include "core/engine/runtime/decoder.h"
+#include "core/engine/runtime/gpu_decoder.h"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace bitloom {
 
 struct TextModel::State {
-    State(std::shared_ptr<const ModelWeights> given, const ComputeOptions& compute,
-          Arithmetic arithmetic, runtime::KvType kv)
-        : weights(std::move(given)) {
-        const int64_t memory = compute.memoryOrDefault() / 2;
-        if (arithmetic == Arithmetic::Fast)
-            fast.emplace(weights, runtime::DecoderOptions{compute.threadsOrDefault(), memory, kv});
-        else
-            exact.emplace(weights, memory, compute.threadsOrDefault());
-    }
-
     std::shared_ptr<const ModelWeights> weights;
-    std::optional<detail::ExactDecoder> exact; ///< one of the two
-    std::optional<runtime::Decoder> fast;
+    std::unique_ptr<runtime::TokenModel> model;
+    std::string whyNoGpu;
 };
 
+namespace {
+
+/// The model on a GPU; null, and why, where it must be the processor.
+std::unique_ptr<runtime::TokenModel> onGpu(const std::shared_ptr<const ModelWeights>& weights,
+                                           const ModelPlace& place, runtime::KvType kv, int threads,
+                                           std::string& why) {
+    try {
+        std::shared_ptr<CudaDevice> device = place.device;
+        if (!device) {
+            const auto library = CudaLibrary::open(why);
+            if (!library) return nullptr;
+            device = std::make_shared<CudaDevice>(library);
+        }
+        why = runtime::GpuDecoder::whyNot(*weights, kv, *device);
+        if (!why.empty()) return nullptr;
+        return std::make_unique<runtime::GpuDecoder>(weights, device, kv, threads);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::NoSpace && error.code() != ErrorCode::NoDevice) throw;
+        why = error.what();
+        return nullptr;
+    }
+}
+
+} // namespace
+
 TextModel::TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
-                     Arithmetic arithmetic, runtime::KvType kv)
-    : m_state(std::make_unique<State>(std::move(weights), compute, arithmetic, kv)) {}
+                     Arithmetic arithmetic, runtime::KvType kv, const ModelPlace& place)
+    : m_state(std::make_unique<State>()) {
+    State& s = *m_state;
+    s.weights = std::move(weights);
+    const int64_t memory = compute.memoryOrDefault() / 2;
+    const int threads = compute.threadsOrDefault();
+    if (arithmetic == Arithmetic::Exact) {
+        if (place.kind == ModelPlace::Gpu) s.whyNoGpu = "exact arithmetic is the processor's";
+        s.model = std::make_unique<detail::ExactDecoder>(s.weights, memory, threads);
+        return;
+    }
+    if (place.kind == ModelPlace::Gpu) s.model = onGpu(s.weights, place, kv, threads, s.whyNoGpu);
+    if (!s.model)
+        s.model = std::make_unique<runtime::Decoder>(s.weights,
+                                                     runtime::DecoderOptions{threads, memory, kv});
+}
 TextModel::~TextModel() = default;
 
 void TextModel::rewind(int64_t target) {
     if (target < 0 || target > position())
         throw Error("the cache holds " + std::to_string(position()) + " tokens, not " +
                     std::to_string(target));
-    if (m_state->fast)
-        m_state->fast->rewind(target);
-    else
-        m_state->exact->rewind(target);
+    m_state->model->rewind(target);
 }
 int64_t TextModel::position() const {
-    return m_state->fast ? m_state->fast->position() : m_state->exact->position();
+    return m_state->model->position();
 }
 int64_t TextModel::maxPositions() const {
     return config().maxPositions;
@@ -59,30 +87,32 @@ void TextModel::load(Progress& progress) {
         progress.check();
         progress.report(double(b) / double(blocks),
                         "loading block " + std::to_string(b + 1) + " of " + std::to_string(blocks));
-        if (m_state->fast)
-            m_state->fast->loadBlock(b);
-        else
-            m_state->exact->loadBlock(b);
+        m_state->model->loadBlock(b);
     }
 }
+std::string TextModel::deviceName() const {
+    return m_state->model->deviceName();
+}
+const std::string& TextModel::whyNoGpu() const {
+    return m_state->whyNoGpu;
+}
 bool TextModel::resident() const {
-    return m_state->fast ? m_state->fast->resident() : m_state->exact->resident();
+    return m_state->model->resident();
 }
 int64_t TextModel::memoryBytes() const {
-    return m_state->fast ? m_state->fast->memoryBytes() : m_state->exact->memoryBytes();
+    return m_state->model->memoryBytes();
 }
 int64_t TextModel::workingBytes() const {
-    return m_state->fast ? m_state->fast->workingBytes() : m_state->exact->memoryBytes();
+    return m_state->model->workingBytes();
 }
 int64_t TextModel::weightBytes() const {
-    return m_state->fast ? m_state->fast->weightBytes() : m_state->exact->weightBytes();
+    return m_state->model->weightBytes();
 }
 int64_t TextModel::promptPiece() const {
-    if (!resident()) return maxPositions();
-    return m_state->fast && !m_state->fast->companyMatters() ? 512 : 64;
+    return m_state->model->promptPiece();
 }
 int64_t TextModel::reusable(int64_t same) const {
-    if (m_state->fast && resident() && !m_state->fast->companyMatters()) return same;
+    if (resident() && !m_state->model->companyMatters()) return same;
     return same / promptPiece() * promptPiece();
 }
 int64_t TextModel::residentBytes(const ModelWeights& weights, Arithmetic arithmetic) {
@@ -91,12 +121,20 @@ int64_t TextModel::residentBytes(const ModelWeights& weights, Arithmetic arithme
 }
 
 std::vector<float> TextModel::advance(std::span<const int32_t> ids, const Progress* progress) {
-    return m_state->fast ? m_state->fast->run(ids, false, progress)
-                         : m_state->exact->run(ids, false, progress);
+    return m_state->model->run(ids, false, progress);
 }
 std::vector<float> TextModel::advanceAll(std::span<const int32_t> ids, const Progress* progress) {
-    return m_state->fast ? m_state->fast->run(ids, true, progress)
-                         : m_state->exact->run(ids, true, progress);
+    return m_state->model->run(ids, true, progress);
+}
+bool TextModel::chooses(const SamplingOptions& options) const {
+    return m_state->model->chooses(options);
+}
+void TextModel::startChoosing(const SamplingOptions& options, Sampler& sampler, int32_t id,
+                              int64_t most) {
+    m_state->model->startChoosing(options, sampler, id, most);
+}
+runtime::ChosenToken TextModel::chooseNext() {
+    return m_state->model->chooseNext();
 }
 
 namespace {
@@ -177,6 +215,7 @@ struct TokenGenerator::State {
           sampler(options.sampling), filter(options.stopStrings) {}
 
     bool atEnd(const Progress& progress);
+    void run(const Progress& progress);
     std::optional<GeneratedToken> flush();
     void end(Generation::End why) {
         out.end = why;
@@ -191,6 +230,8 @@ struct TokenGenerator::State {
     StopFilter filter;
     Generation out;
     std::vector<float> logits; ///< for the next token; empty where the last one must run first
+    std::optional<runtime::ChosenToken> chosen; ///< in place of logits, where the model chooses
+    bool choosing = false;
     std::vector<int32_t> history;
     bool ended = false, flushed = false;
 };
@@ -239,6 +280,18 @@ void TokenGenerator::start(std::span<const int32_t> prompt, const Progress& prog
     s.history.assign(prompt.begin(), prompt.end());
 }
 
+/// Runs the last token: logits of the next one, or that itself.
+void TokenGenerator::State::run(const Progress& progress) {
+    if (options.alternatives > 0 || !model.chooses(options.sampling)) {
+        logits = model.advance({&out.ids.back(), 1}, &progress);
+        return;
+    }
+    if (!std::exchange(choosing, true))
+        model.startChoosing(options.sampling, sampler, out.ids.back(),
+                            options.maxTokens - int64_t(out.ids.size()));
+    chosen = model.chooseNext();
+}
+
 /// Makes logits for the next token; true where there must be none.
 bool TokenGenerator::State::atEnd(const Progress& progress) {
     if (ended) return true;
@@ -254,7 +307,7 @@ bool TokenGenerator::State::atEnd(const Progress& progress) {
             return true;
         }
         try {
-            logits = model.advance({&out.ids.back(), 1}, &progress);
+            run(progress);
         } catch (const Error& error) {
             if (error.code() != ErrorCode::Cancelled) throw;
             end(Generation::End::Cancelled);
@@ -285,17 +338,22 @@ std::optional<GeneratedToken> TokenGenerator::next(const Progress& progress) {
     } timer{s, begin};
     if (s.atEnd(progress)) return s.flush();
     GeneratedToken token;
-    token.id = s.sampler.sample(s.logits, s.history);
+    token.id = s.chosen ? s.chosen->id : s.sampler.sample(s.logits, s.history);
     const std::vector<int64_t>& eos = s.model.config().eosTokens;
     if (s.options.stopAtEos && std::find(eos.begin(), eos.end(), token.id) != eos.end()) {
         s.end(Generation::End::Eos);
         return s.flush();
     }
-    const auto normalizer = logNormalizer(s.logits);
-    token.logProb =
-        float(double(s.logits[size_t(token.id)] - normalizer.first) - normalizer.second);
-    if (s.options.alternatives > 0)
-        token.top = likeliest(s.logits, s.options.alternatives, normalizer);
+    if (s.chosen) {
+        token.logProb = s.chosen->logProb;
+    } else {
+        const auto normalizer = logNormalizer(s.logits);
+        token.logProb =
+            float(double(s.logits[size_t(token.id)] - normalizer.first) - normalizer.second);
+        if (s.options.alternatives > 0)
+            token.top = likeliest(s.logits, s.options.alternatives, normalizer);
+    }
+    s.chosen.reset();
     s.logits.clear();
     s.out.ids.push_back(token.id);
     s.history.push_back(token.id);

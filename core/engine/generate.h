@@ -2,10 +2,12 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/base/cuda_library.h"
 #include "core/base/progress.h"
 #include "core/engine/compute.h"
 #include "core/engine/model_weights.h"
 #include "core/engine/runtime/kv_cache.h"
+#include "core/engine/runtime/token_model.h"
 #include "core/engine/sampler.h"
 #include "core/text/tokenizer.h"
 
@@ -52,14 +54,24 @@ enum class Arithmetic {
     Fast,  ///< core/engine/runtime: at the bits stored, activations rounded to 15 bits
 };
 
+/// Where a model computes.
+struct ModelPlace {
+    enum Kind {
+        Processor,
+        Gpu, ///< where it can; else on the processor, and TextModel says why
+    } kind = Processor;
+    std::shared_ptr<CudaDevice> device; ///< of Gpu; null: the first that is found
+};
+
 /// A model ready to generate, with a KV cache for one conversation. Exact keeps weights as float32
 /// where memory allows, else reads them block by block per token; Fast keeps what it had to unpack
 /// and reads the rest where it lies in the file. One thread at a time.
 class TextModel {
 public:
-    /// `kv`: of Fast.
+    /// `kv` and `place`: of Fast.
     TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
-              Arithmetic arithmetic = Arithmetic::Exact, runtime::KvType kv = runtime::KvType::F16);
+              Arithmetic arithmetic = Arithmetic::Exact, runtime::KvType kv = runtime::KvType::F16,
+              const ModelPlace& place = {});
     ~TextModel();
 
     /// Runs `ids` through the model behind what the cache holds; gives the last position's logits
@@ -68,6 +80,10 @@ public:
     std::vector<float> advance(std::span<const int32_t> ids, const Progress* progress = nullptr);
     /// The same with the logits of every position, [n, V].
     std::vector<float> advanceAll(std::span<const int32_t> ids, const Progress* progress = nullptr);
+    /// Whether tokens can be chosen where the model computes, and their choice: see TokenModel.
+    bool chooses(const SamplingOptions& options) const;
+    void startChoosing(const SamplingOptions& options, Sampler& sampler, int32_t id, int64_t most);
+    runtime::ChosenToken chooseNext();
     void reset() { rewind(0); } ///< empties the cache
     /// Forgets all but the first `position` tokens.
     void rewind(int64_t position);
@@ -77,6 +93,9 @@ public:
     /// Reads all weights at once rather than when they are first needed, where they are to stay in
     /// memory. Throws Error(Cancelled); what is read until then is kept.
     void load(Progress& progress);
+    std::string deviceName() const; ///< "processor", "NVIDIA H200"
+    /// Why it computes on the processor where a GPU was wished for; else empty.
+    const std::string& whyNoGpu() const;
     bool resident() const;       ///< weights stay in memory
     int64_t memoryBytes() const; ///< held now: weights and cache, without mapped files
     /// Weights and cache, mapped or not: what one model takes beside another.

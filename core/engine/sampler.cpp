@@ -2,11 +2,11 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 //
 // Drawing the next token. Only additions, multiplications, divisions and comparisons of IEEE
-// doubles are used, the exponential included, so that a seed means the same text on every machine:
-// the exp of C libraries differs in its last bit from one to the next.
+// doubles are used, the exponential included, so that a seed means the same text on every machine.
 #include "core/engine/sampler.h"
 
 #include "core/base/error.h"
+#include "kernels/portable_exp.h"
 
 #include <algorithm>
 #include <cmath>
@@ -16,20 +16,6 @@
 namespace bitloom {
 
 namespace {
-
-/// e^x for x ≤ 0, within a few units in the last place; 0 below -700.
-double portableExp(double x) {
-    if (!(x > -700)) return 0;
-    constexpr double log2e = 1.4426950408889634074;
-    // ln 2 in two parts: k·high is exact for |k| < 2^11.
-    constexpr double ln2High = 6.93147180369123816490e-01, ln2Low = 1.90821492927058770002e-10;
-    const double k = std::floor(x * log2e + 0.5);
-    const double r = (x - k * ln2High) - k * ln2Low; // |r| ≤ 0.35
-    double sum = 1;
-    for (int n = 16; n > 0; --n) // Taylor: 0.35^17/17! is below 2^-53
-        sum = 1 + sum * r / n;
-    return std::ldexp(sum, static_cast<int>(k));
-}
 
 /// Likelier first, ties to the lower id.
 bool likelier(const std::pair<float, int32_t>& a, const std::pair<float, int32_t>& b) {
@@ -56,17 +42,23 @@ Sampler::Sampler(const SamplingOptions& options) : m_options(options), m_random(
                  "the repetition penalty", options.repetitionPenalty, "above 0; 1 is off");
 }
 
+void throwLogit(int32_t id, float logit) {
+    throw Error("the model gives " + std::to_string(logit) + " for token " + std::to_string(id),
+                "Its weights may be damaged; `bitloom info MODEL --verify` checks a Bitloom "
+                "checkpoint.");
+}
+
+void throwNoToken() {
+    throw Error("the model leaves no token possible", "All its logits are -infinity.");
+}
+
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> history) {
     auto& candidates = m_candidates;
     candidates.clear();
     candidates.reserve(logits.size());
     for (size_t id = 0; id < logits.size(); ++id) {
         if (std::isnan(logits[id]) || logits[id] == std::numeric_limits<float>::infinity())
-            throw Error(
-                "the model gives " + std::to_string(logits[id]) + " for token " +
-                    std::to_string(id),
-                "Its weights may be damaged; `bitloom info MODEL --verify` checks a Bitloom "
-                "checkpoint.");
+            throwLogit(static_cast<int32_t>(id), logits[id]);
         candidates.emplace_back(logits[id], static_cast<int32_t>(id));
     }
 
@@ -82,12 +74,12 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
 
     const auto best = std::min_element(candidates.begin(), candidates.end(), likelier);
     if (best == candidates.end() || best->first == -std::numeric_limits<float>::infinity())
-        throw Error("the model leaves no token possible", "All its logits are -infinity.");
+        throwNoToken();
     if (m_options.temperature == 0) return best->second;
 
     const double top = best->first, inverse = 1 / m_options.temperature;
     const auto weight = [&](const std::pair<float, int32_t>& candidate) {
-        return portableExp((double(candidate.first) - top) * inverse);
+        return kernels::portableExp((double(candidate.first) - top) * inverse);
     };
 
     if (m_options.topK > 0 && size_t(m_options.topK) < candidates.size()) {
@@ -123,11 +115,11 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
     double total = 0;
     for (const auto& candidate : candidates)
         total += weight(candidate);
-    const double draw = static_cast<double>(m_random() >> 11) * 0x1p-53 * total;
+    const double drawn = draw() * total;
     double reached = 0;
     for (const auto& candidate : candidates) {
         reached += weight(candidate);
-        if (draw < reached) return candidate.second;
+        if (drawn < reached) return candidate.second;
     }
     // Reached only through rounding of the sums: the last token that is possible at all.
     for (auto candidate = candidates.rbegin(); candidate != candidates.rend(); ++candidate)

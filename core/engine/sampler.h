@@ -26,11 +26,17 @@ public:
     explicit Sampler(const SamplingOptions& options);
     /// `logits` [V]; `history` are prompt and generated ids so far.
     int32_t sample(std::span<const float> logits, std::span<const int32_t> history);
+    /// The next random number, from 0 to below 1: for who chooses in its place.
+    double draw() { return static_cast<double>(m_random() >> 11) * 0x1p-53; }
 
 private:
     SamplingOptions m_options;
     std::mt19937_64 m_random;
     std::vector<std::pair<float, int32_t>> m_candidates;
 };
+
+/// What sample() throws for logits that are no numbers, and where no token is possible.
+[[noreturn]] void throwLogit(int32_t id, float logit);
+[[noreturn]] void throwNoToken();
 
 } // namespace bitloom

@@ -32,11 +32,15 @@ Columns columnsOf(const ColumnWeights& w) {
         GpuColumn column;
         column.source = int32_t(k);
         column.kind = own.kind;
-        column.codes = w.columnCodes(k).data();
         column.entries = own.entries;
         column.scale = own.scale;
         column.remainder = own.remainder;
         column.offset = own.offset;
+        if (w.codes.empty()) {
+            out.columns.push_back(column);
+            continue;
+        }
+        column.codes = w.columnCodes(k).data();
         if (std::vector<uint8_t> codes = replacedCodes(w, k); !codes.empty()) {
             out.replaced.push_back(std::move(codes));
             column.codes = out.replaced.back().data();
@@ -83,7 +87,7 @@ GpuMatrix gpuMatrixOf(const ColumnWeights& w, int threads) {
         m.rawColumn.push_back(int32_t(k));
         m.raw.insert(m.raw.end(), w.raw[size_t(k)].begin(), w.raw[size_t(k)].end());
     }
-    packTiles(m, columns.columns, order, threads);
+    if (!w.codes.empty()) packTiles(m, columns.columns, order, threads);
     return m;
 }
 

@@ -4,19 +4,23 @@
 
 #include <stdint.h>
 
-/* What libbitloom_cuda.so offers: products with column tables (kernels/gpu_columns.h) on a GPU.
+/* What libbitloom_cuda.so offers: what a decoder needs on a GPU. Products with column tables
+ * (kernels/gpu_columns.h) and with plain rows, what stands between them (kernels/cuda/round_body.h,
+ * attend_body.h), the first and the last of a token (token_body.h), and graphs of all of it.
  *
  * One function is exported, bitloomCudaApi; it gives a table of functions or, for a version that it
  * does not know, NULL. Every function returns 0 or an error code, whose text `message` gives until
  * the next call of the same thread. No exception leaves the library. A context belongs to one
  * device and one stream; calls on one context must not overlap in time. Pointers named host… are
- * memory of the processor, all others are memory of the device. Products are asynchronous on the
- * context's stream; `synchronize` waits and reports what went wrong. */
+ * memory of the processor, all others are memory of the device. All work is
+ * asynchronous on the context's stream, in the order of the calls; `synchronize` waits and reports
+ * what went wrong. Floats are float32; rows of a matrix lie one behind the other, `stride` numbers
+ * from one to the next. */
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define BITLOOM_CUDA_VERSION 1u
+#define BITLOOM_CUDA_VERSION 2u
 
 enum {
     BITLOOM_CUDA_OK = 0,
@@ -30,6 +34,7 @@ enum {
 
 typedef struct BitloomCudaContext BitloomCudaContext;
 typedef struct BitloomCudaMatrix BitloomCudaMatrix;
+typedef struct BitloomCudaGraph BitloomCudaGraph;
 
 typedef struct BitloomCudaDevice {
     char name[256];
@@ -37,7 +42,7 @@ typedef struct BitloomCudaDevice {
     int32_t multiprocessors;
     int32_t driver, runtime; /* 1000·major + 10·minor */
     int32_t clockKHz, memoryClockKHz;
-    uint64_t memoryBytes, l2Bytes;
+    uint64_t memoryBytes, freeBytes, l2Bytes;
 } BitloomCudaDevice;
 
 /* One kind of columns, in the order and of the kinds of kernels/column_panels.h. */
@@ -56,7 +61,8 @@ typedef struct BitloomCudaColumn {
 } BitloomCudaColumn;
 
 /* A matrix in memory of the processor; see GpuMatrix of kernels/gpu_columns.h. Either `codes`
- * (packed) or `words` and `columns` (packed on the device). */
+ * (packed) or `words` and `columns` (packed on the device), or none of them: codes are made up on
+ * the device, for measurements. */
 typedef struct BitloomCudaMatrixSpec {
     int64_t rows, cols;
     int32_t segments;
@@ -77,8 +83,101 @@ typedef struct BitloomCudaMatrixSpec {
     const int32_t* hostRawColumn;
     const uint16_t* hostRaw;   /* [rawColumns, rows] */
     const float* hostRowScale; /* [rows], or NULL */
+    const float* hostBias;     /* [rows], or NULL: added to results */
     float extraLimit;
 } BitloomCudaMatrixSpec;
+
+/* Types of plain numbers: those of kernels/dense_rows.h. */
+enum { BITLOOM_CUDA_F32 = 0, BITLOOM_CUDA_F16 = 1, BITLOOM_CUDA_BF16 = 2, BITLOOM_CUDA_I8 = 3 };
+
+/* Plain rows, not I8: up to three matrices that read the same input, stored as one. */
+typedef struct BitloomCudaRowsSpec {
+    int32_t type, parts;
+    int64_t cols;
+    int64_t rows[3];
+    const void* hostRows[3];  /* [rows, cols]; all NULL: made up on the device */
+    const float* hostBias[3]; /* [rows], or NULL */
+} BitloomCudaRowsSpec;
+
+/* What a product multiplies with, made of what came before it: [tokens, cols], in float32. */
+enum {
+    BITLOOM_CUDA_PLAIN = 0, /* x */
+    BITLOOM_CUDA_NORM = 1,  /* RMSNorm of x + add, times weight; x + add goes to `sum` */
+    BITLOOM_CUDA_GATED = 2  /* activation(x[0 … cols)) · x[cols … 2·cols) */
+};
+/* Activations: those of bitloom::Activation. */
+enum {
+    BITLOOM_CUDA_SILU = 0,
+    BITLOOM_CUDA_RELU = 1,
+    BITLOOM_CUDA_GELU = 2,
+    BITLOOM_CUDA_GELU_TANH = 3
+};
+typedef struct BitloomCudaInput {
+    int32_t kind, activation;
+    int64_t cols, stride; /* stride: of x, add and sum */
+    const float* x;
+    const float* add;    /* NORM: or NULL */
+    float* sum;          /* NORM: other memory than x and add; or NULL */
+    const float* weight; /* NORM: [cols] */
+    float epsilon;
+} BitloomCudaInput;
+
+/* The first of a run: ids to hidden states, and cosines and sines of their positions. */
+typedef struct BitloomCudaBegin {
+    int32_t tokens, type; /* type of the embedding's rows */
+    int64_t hidden, vocab, embeddingStride, stride;
+    const int32_t* ids;      /* [tokens] */
+    const int32_t* position; /* of the first token */
+    const void* embedding;   /* [vocab, hidden] */
+    const float* rowScale;   /* [vocab] of I8 */
+    float* out;              /* [tokens, hidden] */
+    int64_t half;            /* headDim / 2 */
+    const float* frequency;  /* [half] */
+    float *cosine, *sine;    /* [tokens, half] */
+} BitloomCudaBegin;
+
+/* Keys and values of some tokens into the cache, and attention over it. Query heads
+ * [h·heads/kvHeads, (h + 1)·heads/kvHeads) share the keys of head h. headDim is even and at most
+ * 256; heads are a multiple of kvHeads. */
+typedef struct BitloomCudaAttention {
+    int32_t tokens, heads, kvHeads, headDim;
+    int32_t window;    /* positions that a token sees, itself included; 0: all */
+    int32_t cacheType; /* F16 or I8 */
+    int64_t capacity;  /* positions of the cache */
+    float epsilon;
+    const int32_t* position; /* of the first token */
+    const float* qkv;        /* [tokens, stride]: queries, keys, values of all heads */
+    int64_t stride;
+    const float *cosine, *sine;       /* [tokens, headDim / 2] */
+    const float *queryNorm, *keyNorm; /* [headDim] RMSNorm of every head; or NULL */
+    void *keys, *values;              /* [kvHeads, capacity, headDim] */
+    float *keyScale, *valueScale;     /* [kvHeads, capacity] of I8 */
+    float* out;                       /* [tokens, outStride]: all heads */
+    int64_t outStride;
+    void* scratch; /* attentionScratch bytes; zeros before its first use, and left usable */
+} BitloomCudaAttention;
+
+/* How the next token is chosen; in memory of the device. The tokens of core/engine/sampler. */
+typedef struct BitloomCudaSampling {
+    double temperature, minP; /* 0: greedy; 0: off */
+    int64_t drawn;            /* the next of `draws` */
+} BitloomCudaSampling;
+enum { BITLOOM_CUDA_CHOSEN = 0, BITLOOM_CUDA_NO_NUMBER = 1, BITLOOM_CUDA_NO_TOKEN = 2 };
+typedef struct BitloomCudaChosen {
+    int32_t id, state; /* state: NO_NUMBER: logit of `id` is infinite or none */
+    float logit, top;  /* of this token, and the largest */
+    double sum;        /* of exp(logit − top) over all tokens */
+} BitloomCudaChosen;
+typedef struct BitloomCudaChoice {
+    int64_t vocab;
+    const float* logits;           /* [vocab] */
+    BitloomCudaSampling* sampling; /* `drawn` counts up */
+    const double* draws;           /* from 0 to below 1 */
+    int32_t* id;                   /* gets the token */
+    int32_t* position;             /* counts up */
+    BitloomCudaChosen* chosen;
+    void* scratch; /* choiceScratch bytes; zeros before its first use, and left usable */
+} BitloomCudaChoice;
 
 typedef struct BitloomCudaApi {
     uint32_t version, bytes;    /* BITLOOM_CUDA_VERSION, sizeof of this table */
@@ -97,19 +196,29 @@ typedef struct BitloomCudaApi {
     int (*download)(BitloomCudaContext* context, void* hostTo, const void* from, uint64_t bytes);
     int (*copy)(BitloomCudaContext* context, void* to, const void* from, uint64_t bytes);
 
-    int (*createMatrix)(BitloomCudaContext* context, const BitloomCudaMatrixSpec* spec,
-                        BitloomCudaMatrix** matrix);
+    /* Up to three matrices that read the same input, multiplied as one: their rows follow each
+     * other in results. */
+    int (*createMatrix)(BitloomCudaContext* context, const BitloomCudaMatrixSpec* specs,
+                        int32_t count, BitloomCudaMatrix** matrix);
+    int (*createRows)(BitloomCudaContext* context, const BitloomCudaRowsSpec* spec,
+                      BitloomCudaMatrix** matrix);
     void (*destroyMatrix)(BitloomCudaMatrix* matrix);
     uint64_t (*matrixBytes)(const BitloomCudaMatrix* matrix); /* that a product reads */
-    /* The packed codes, [tiles · tileBytes]: for tests of packing. */
+    /* Where plain rows lie: an embedding that is the head too need not be there twice. */
+    int (*matrixRows)(const BitloomCudaMatrix* matrix, const void** rows, int64_t* stride);
+    /* The packed codes of the first matrix, [tiles · tileBytes]: for tests of packing. */
     int (*downloadCodes)(BitloomCudaMatrix* matrix, uint32_t* hostCodes);
 
     /* y[t·yStride + n] for `tokens` rows of x[t·xStride + k], float32; 1 to 16 tokens. */
     int (*multiply)(BitloomCudaMatrix* matrix, const float* x, int64_t xStride, int32_t tokens,
                     float* y, int64_t yStride);
-    /* Its two halves: rounding, and the product with what the last rounding left. */
-    int (*prepare)(BitloomCudaMatrix* matrix, const float* x, int64_t xStride, int32_t tokens);
+    /* Its two halves: rounding, and the product with what the last rounding left. What `input`
+     * points to must stay until the product. */
+    int (*prepare)(BitloomCudaMatrix* matrix, const BitloomCudaInput* input, int32_t tokens);
     int (*product)(BitloomCudaMatrix* matrix, float* y, int64_t yStride);
+    /* An input alone, for multiplyMany: out [tokens, outStride]. */
+    int (*stage)(BitloomCudaContext* context, const BitloomCudaInput* input, int32_t tokens,
+                 float* out, int64_t outStride);
     /* Any number of tokens: the weights as fp16, and cuBLASLt. Not the same bits as multiply. */
     int (*multiplyMany)(BitloomCudaMatrix* matrix, const float* x, int64_t xStride, int32_t tokens,
                         float* y, int64_t yStride);
@@ -118,10 +227,27 @@ typedef struct BitloomCudaApi {
     int (*multiplyHalf)(BitloomCudaContext* context, const uint16_t* weights, int64_t rows,
                         int64_t cols, const uint16_t* x, int32_t tokens, float* y);
 
-    /* Seconds that `repeats` runs of what was recorded between beginTiming and endTiming take. The
-     * calls between them are captured in a graph and not run. */
-    int (*beginTiming)(BitloomCudaContext* context);
-    int (*endTiming)(BitloomCudaContext* context, int32_t repeats, double* hostSeconds);
+    int (*begin)(BitloomCudaContext* context, const BitloomCudaBegin* args);
+    uint64_t (*attentionScratch)(BitloomCudaContext* context, const BitloomCudaAttention* args);
+    int (*attention)(BitloomCudaContext* context, const BitloomCudaAttention* args);
+    uint64_t (*choiceScratch)(int64_t vocab);
+    int (*choose)(BitloomCudaContext* context, const BitloomCudaChoice* args);
+
+    /* Results on their way to the processor while the device goes on: `bytes` (at most 64) into
+     * one of 8 slots, and the wait for them. */
+    int (*readLater)(BitloomCudaContext* context, int32_t slot, const void* from, int32_t bytes);
+    int (*readNow)(BitloomCudaContext* context, int32_t slot, void* hostTo, int32_t bytes);
+
+    /* Calls between beginGraph and endGraph are recorded and not run; of them, products, stage,
+     * begin, attention, choose and copy are allowed, once they have run outside. A graph may run
+     * as often as wished, while what its calls were given exists. */
+    int (*beginGraph)(BitloomCudaContext* context);
+    int (*endGraph)(BitloomCudaContext* context, BitloomCudaGraph** graph);
+    int (*launchGraph)(BitloomCudaContext* context, BitloomCudaGraph* graph);
+    void (*destroyGraph)(BitloomCudaGraph* graph);
+    /* Seconds of `repeats` launches, one after the other, behind one that does not count. */
+    int (*timeGraph)(BitloomCudaContext* context, BitloomCudaGraph* graph, int32_t repeats,
+                     double* hostSeconds);
 } BitloomCudaApi;
 
 __attribute__((visibility("default"))) const BitloomCudaApi* bitloomCudaApi(uint32_t version);

@@ -7,10 +7,12 @@
 #define BITLOOM_HD __host__ __device__ __forceinline__
 #define BITLOOM_BOTH __host__ __device__
 #define BITLOOM_UNROLL _Pragma("unroll")
+#define BITLOOM_UNROLL_TWICE _Pragma("unroll 2")
 #define BITLOOM_ROLLED _Pragma("unroll 1")
 #else
 #define BITLOOM_HD inline
 #define BITLOOM_BOTH
 #define BITLOOM_UNROLL
+#define BITLOOM_UNROLL_TWICE
 #define BITLOOM_ROLLED
 #endif

@@ -28,6 +28,8 @@ struct MatrixView {
     const uint16_t* raw;
     int32_t rawColumns, rawBfloat16;
     const float* rowScale; ///< or null
+    const float* bias;     ///< or null
+    int32_t remainders;    ///< 1: some remainder is not 0
 };
 
 /// Where a stored column's codes are in the checkpoint's form: BitloomCudaColumn.

@@ -30,6 +30,13 @@ struct ProductView {
     int32_t slotBytes;
 };
 
+/// Matrices that are multiplied in one launch: thread blocks [first, first of the next) have one.
+struct ProductGroup {
+    ProductView view[3];
+    uint32_t first[3];
+    int32_t count;
+};
+
 /// Forms of the product by tokens. `crew`: warps that share steps.
 struct Form {
     bool transposed;
@@ -44,12 +51,8 @@ int slotBytes(const Form& form, const GpuLayout& layout);
 
 /// Largest dynamic shared memory that a product may ask for is set once per device.
 cudaError_t prepareProducts(int sharedBytes);
-cudaError_t launchProduct(int form, const ProductView& view, int threadBlocks, int crews,
+cudaError_t launchProduct(int form, const ProductGroup& group, int threadBlocks, int crews,
                           int sharedBytes, cudaStream_t stream);
-
-/// Rounds x for `padded` tokens of which `tokens` exist.
-cudaError_t launchPrepare(const MatrixView& matrix, const float* x, int64_t xStride, int tokens,
-                          int padded, uint32_t* chunks, TokenScale* token, cudaStream_t stream);
 
 cudaError_t launchPack(const GpuLayout& layout, int64_t rows, const uint32_t* words,
                        const PackColumn* columns, uint32_t* codes, cudaStream_t stream);
@@ -59,11 +62,19 @@ cudaError_t launchPack(const GpuLayout& layout, int64_t rows, const uint32_t* wo
 cudaError_t launchDequantize(const MatrixView& matrix, int64_t firstRow, int64_t rows,
                              const int32_t* place, uint16_t* out, int64_t stride,
                              cudaStream_t stream);
+/// Source columns in the order of such weights; null: as they are.
+struct HalvesView {
+    const int32_t* column;
+    int64_t stored; ///< columns that `column` is for
+    const int32_t* rawColumn;
+    int32_t rawColumns;
+    int64_t cols; ///< of x
+};
 /// Activations for it: fp16 [tokens, stride], times a power of two that is 1/factor[t].
-cudaError_t launchHalves(const MatrixView& matrix, const float* x, int64_t xStride, int tokens,
+cudaError_t launchHalves(const HalvesView& view, const float* x, int64_t xStride, int tokens,
                          uint16_t* out, int64_t stride, float* factor, cudaStream_t stream);
-/// y[t, n] *= factor[t]·rowScale[n].
+/// y[t, n] = y[t, n]·factor[t]·all·rowScale[n] + bias[n]; the last two may be null.
 cudaError_t launchRescale(float* y, int64_t yStride, int64_t rows, int tokens, const float* factor,
-                          const float* rowScale, cudaStream_t stream);
+                          float all, const float* rowScale, const float* bias, cudaStream_t stream);
 
 } // namespace bitloom::cuda

@@ -43,9 +43,9 @@ cudaError_t prepareProducts(int sharedBytes) {
     return error;
 }
 
-cudaError_t launchProduct(int form, const ProductView& view, int threadBlocks, int crews,
+cudaError_t launchProduct(int form, const ProductGroup& group, int threadBlocks, int crews,
                           int sharedBytes, cudaStream_t stream) {
-    void* arguments[] = {const_cast<ProductView*>(&view)};
+    void* arguments[] = {const_cast<ProductGroup*>(&group)};
     return cudaLaunchKernel(kernelOf(form), dim3(unsigned(threadBlocks)),
                             dim3(unsigned(32 * crews * formAt(form).warpsOfCrew())), arguments,
                             size_t(sharedBytes), stream);

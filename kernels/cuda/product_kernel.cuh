@@ -184,11 +184,12 @@ struct DeviceOps {
 };
 
 /// This thread block's share of a tile's outliers.
-__device__ inline void addOutliers(const ProductView& view, uint32_t tile, int64_t paddedRows) {
+__device__ inline void addOutliers(const ProductView& view, uint32_t threadBlock, uint32_t tile,
+                                   int64_t paddedRows) {
     const MatrixView& m = view.matrix;
     const uint32_t begin = m.outlierBegin[tile], count = m.outlierBegin[tile + 1] - begin;
     const TileShare share = view.share[tile];
-    const uint32_t mine = blockIdx.x - share.first;
+    const uint32_t mine = threadBlock - share.first;
     const auto cut = [&](uint32_t i) {
         return begin + uint32_t(uint64_t(count) * i / share.count);
     };
@@ -240,24 +241,31 @@ __device__ inline void finishTile(const ProductView& view, uint32_t tile, int64_
                 fixed::fusedMultiplyAdd(weight, view.x[t * view.xStride + m.rawColumn[j]], value);
         }
         if (m.rowScale) value = fixed::multiply(m.rowScale[n], value);
+        if (m.bias) value = fixed::add(value, m.bias[n]);
         view.y[t * view.yStride + n] = value;
     }
 }
 
 template<class Form>
-__global__ void __launch_bounds__(256, 1) productKernel(const __grid_constant__ ProductView view) {
+__global__ void __launch_bounds__(256, 1)
+    productKernel(const __grid_constant__ ProductGroup group) {
     __shared__ bool last, hasSums[8];
+    int which = 0;
+    while (which + 1 < group.count && group.first[which + 1] <= blockIdx.x)
+        ++which;
+    const ProductView& view = group.view[which];
+    const uint32_t own = blockIdx.x - group.first[which]; // thread block of the matrix
     const GpuLayout& layout = view.matrix.layout;
     const uint32_t crews = blockDim.x / (32 * Form::warps);
     const uint32_t number = threadIdx.x / (32 * Form::warps);
     const int64_t paddedRows = GpuLayout::tiles(view.matrix.rows) * kernels::gpuTileRows;
-    const uint32_t begin = view.cuts[blockIdx.x * crews];
-    const uint32_t end = view.cuts[(blockIdx.x + 1) * crews];
+    const uint32_t begin = view.cuts[own * crews];
+    const uint32_t end = view.cuts[(own + 1) * crews];
     const uint32_t firstTile = begin / uint32_t(layout.steps);
     const uint32_t lastTile = (end - 1) / uint32_t(layout.steps);
 
-    const uint32_t from = view.cuts[blockIdx.x * crews + number];
-    const uint32_t to = view.cuts[blockIdx.x * crews + number + 1];
+    const uint32_t from = view.cuts[own * crews + number];
+    const uint32_t to = view.cuts[own * crews + number + 1];
     extern __shared__ uint4 memory[];
     const uint32_t crewBytes = uint32_t(crew::stages * view.slotBytes);
     const uint32_t lane = threadIdx.x % (32 * Form::warps);
@@ -270,7 +278,7 @@ __global__ void __launch_bounds__(256, 1) productKernel(const __grid_constant__ 
     way.fillSlots();
     if (view.matrix.outlierBegin)
         for (uint32_t tile = firstTile; tile <= lastTile; ++tile)
-            addOutliers(view, tile, paddedRows);
+            addOutliers(view, own, tile, paddedRows);
 
     bool keeps = false; // sums of lastTile, in registers
     while (!way.at.done()) {

@@ -25,11 +25,13 @@ struct BlockOfLane {
           first(int64_t(step) * kernels::gpuStep + 4 * l),
           mine(4 * l < int(matrix.blockFirstStep[block + 1] - step) * kernels::gpuStep) {}
 
-    BITLOOM_HD void load(const float* x, float (&stored)[4]) const {
+    /// `x(column)`: activation of a source column.
+    template<class X>
+    BITLOOM_HD void load(X&& x, float (&stored)[4]) const {
         if (!mine) return;
         for (int i = 0; i < 4; ++i) {
             const int32_t column = m.column[first + i];
-            if (column >= 0) stored[i] = kernels::fixed::multiply(m.scale[first + i], x[column]);
+            if (column >= 0) stored[i] = kernels::fixed::multiply(m.scale[first + i], x(column));
         }
     }
     static BITLOOM_HD uint32_t largest(const float (&stored)[4]) {
@@ -85,11 +87,12 @@ BITLOOM_HD void storeMultiplier(const MatrixView& m, int block, int32_t multipli
 }
 
 /// What a fractional zero of stored column k adds.
-BITLOOM_HD int64_t remainderInUnits(const MatrixView& m, const float* x, int64_t k,
+template<class X>
+BITLOOM_HD int64_t remainderInUnits(const MatrixView& m, X&& x, int64_t k,
                                     const kernels::fixed::Unit& unit) {
     const int32_t column = m.column[k];
     if (column < 0 || m.remainder[k] == 0.f) return 0;
-    return kernels::fixed::inUnits(kernels::fixed::multiply(m.remainder[k], x[column]),
+    return kernels::fixed::inUnits(kernels::fixed::multiply(m.remainder[k], x(column)),
                                    unit.inverse[0], unit.inverse[1]);
 }
 

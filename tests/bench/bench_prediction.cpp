@@ -83,8 +83,8 @@ int main(int argc, char** argv) {
     for (const double b : numbers(bits))
         for (const double percent : numbers(outliers)) {
             const auto model = runtime::syntheticModel(config, b, percent / 100);
-            const runtime::ModelSpeed speed =
-                runtime::measureModel(model, compute, runtime::KvType::F16, 0, 48, 16, progress);
+            const runtime::ModelSpeed speed = runtime::measureModel(
+                model, compute, runtime::KvType::F16, {}, 0, 48, 16, progress);
             const double rate = 1 / expected(table, model->catalogue(), b, percent);
             std::printf("| %.2g | %.2g %% | %.1f | %.1f | %.2f | %.1f |\n", b, percent, rate,
                         speed.tokensPerSecond(), rate / speed.tokensPerSecond(),

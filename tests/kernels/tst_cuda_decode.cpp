@@ -760,12 +760,13 @@ private slots:
             std::vector<uint32_t> chunks(size_t(m.layout.steps * chunkWords(padded)), 0xAAAAAAAAu);
             std::vector<float> scale;
             std::vector<int32_t> start;
+            const auto source = [&](int32_t column) { return x[size_t(column)]; };
             uint32_t largestScale = 0, largestInput = 0;
             for (int block = 0; block < count; ++block) {
                 float stored[32][4] = {};
                 uint32_t largest = 0;
                 for (int lane = 0; lane < 32; ++lane) {
-                    bitloom::cuda::BlockOfLane(view, block, lane).load(x.data(), stored[lane]);
+                    bitloom::cuda::BlockOfLane(view, block, lane).load(source, stored[lane]);
                     largest = std::max(largest, bitloom::cuda::BlockOfLane::largest(stored[lane]));
                 }
                 const fixed::BlockScale of = fixed::blockScale(largest);
@@ -793,7 +794,7 @@ private slots:
                                                token);
             }
             for (int64_t k = 0; unit.inverse[0] != 0 && k < m.layout.columns(); ++k)
-                all += bitloom::cuda::remainderInUnits(view, x.data(), k, unit);
+                all += bitloom::cuda::remainderInUnits(view, source, k, unit);
             QCOMPARE(all, wanted.start);
             for (size_t k = 0; k < m.column.size(); ++k) {
                 const auto* bytes = reinterpret_cast<const int8_t*>(

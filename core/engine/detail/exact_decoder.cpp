@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/detail/exact_decoder.h"
 
-#include "core/base/error.h"
+#include "core/engine/runtime/check_ids.h"
 
 #include <algorithm>
 
@@ -31,6 +31,10 @@ void ExactDecoder::reserve(int64_t positions) {
     m_capacity = grown;
 }
 
+int64_t ExactDecoder::promptPiece() const {
+    return resident() ? 64 : m_model.weights().config().maxPositions;
+}
+
 int64_t ExactDecoder::memoryBytes() const {
     const ModelConfig& c = m_model.weights().config();
     const int64_t perPosition = 2 * c.kvHeads * c.headDim * c.layers * int64_t(sizeof(float));
@@ -44,11 +48,7 @@ std::vector<float> ExactDecoder::run(std::span<const int32_t> ids, bool all,
     at::NoGradGuard noGrad;
     const ModelConfig& config = m_model.weights().config();
     const auto n = int64_t(ids.size());
-    if (n == 0) throw Error("nothing to run: the prompt is empty");
-    if (m_position + n > config.maxPositions)
-        throw Error("the model's context of " + std::to_string(config.maxPositions) +
-                        " tokens is full",
-                    "Use a shorter prompt.");
+    runtime::checkIds(config, ids, m_position);
     reserve(m_position + n);
     const Transformer& transformer = m_model.transformer();
     at::Tensor hidden = transformer.embed(m_model.weights(), ids, 1);

@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/runtime/decoder.h"
 
-#include "core/base/error.h"
+#include "core/engine/runtime/check_ids.h"
 #include "core/model/rope.h"
 
 #include <algorithm>
@@ -141,6 +141,13 @@ bool Decoder::companyMatters() const {
             }))
             return true;
     return false;
+}
+
+int64_t Decoder::promptPiece() const {
+    // Small where weights are ready, so that a wish to stop is heard soon; all of it where they
+    // must be made anew.
+    if (!m_resident) return m_weights->config().maxPositions;
+    return companyMatters() ? 64 : 512;
 }
 
 int64_t Decoder::weightBytes() const {
@@ -344,16 +351,7 @@ std::vector<float> Decoder::run(std::span<const int32_t> ids, bool all, const Pr
     const ModelConfig& config = m_weights->config();
     const Catalogue& catalogue = m_weights->catalogue();
     const auto total = int64_t(ids.size());
-    if (total == 0) throw Error("nothing to run: the prompt is empty");
-    if (m_position + total > config.maxPositions)
-        throw Error("the model's context of " + std::to_string(config.maxPositions) +
-                        " tokens is full",
-                    "Use a shorter prompt.");
-    for (const int32_t id : ids)
-        if (id < 0 || id >= config.vocab)
-            throw Error("token id " + std::to_string(id) + " is outside the vocabulary of " +
-                            std::to_string(config.vocab),
-                        "Use the tokenizer that belongs to the model.");
+    checkIds(config, ids, m_position);
     const int64_t before = m_position;
     m_cache.reserve(before + total, before);
     growRope(before + total);

@@ -6,6 +6,7 @@
 #include "core/engine/model_weights.h"
 #include "core/engine/runtime/kv_cache.h"
 #include "core/engine/runtime/linear.h"
+#include "core/engine/runtime/token_model.h"
 
 #include <cstdint>
 #include <memory>
@@ -30,28 +31,24 @@ struct DecoderOptions {
 /// run with it where the matrices of all blocks are panels; else as long as there are fewer than
 /// kernels::manyVectors. (Asked for all logits at once, a head without panels is such a matrix
 /// too.) Thread rule: one thread at a time.
-class Decoder {
+class Decoder final : public TokenModel {
 public:
     Decoder(std::shared_ptr<const ModelWeights> weights, const DecoderOptions& options);
-    ~Decoder();
+    ~Decoder() override;
 
-    /// Runs `ids` behind what the cache holds. Logits of the last position [V], or, `all`, of each
-    /// [n, V]. `progress`, where given, is asked before every block; its Error(Cancelled) leaves
-    /// the cache as it was.
-    std::vector<float> run(std::span<const int32_t> ids, bool all, const Progress* progress);
-    void rewind(int64_t position) { m_position = position; }
-    int64_t position() const { return m_position; }
+    std::vector<float> run(std::span<const int32_t> ids, bool all,
+                           const Progress* progress) override;
+    void rewind(int64_t position) override { m_position = position; }
+    int64_t position() const override { return m_position; }
 
-    void loadBlock(int64_t block); ///< where it stays in memory
-    bool resident() const { return m_resident; }
-    /// A prompt's results depend on the pieces that it is run in: some block's matrix has no
-    /// panels, or is not loaded yet.
-    bool companyMatters() const;
-    int64_t weightBytes() const; ///< read for one token
-    int64_t memoryBytes() const; ///< held: weights that are not the file's, and the cache
-    /// Weights, be they the mapped file's or not, and the cache: what one model takes beside
-    /// another, whatever way it is stored.
-    int64_t workingBytes() const;
+    void loadBlock(int64_t block) override;
+    bool resident() const override { return m_resident; }
+    int64_t weightBytes() const override;
+    int64_t memoryBytes() const override;
+    int64_t workingBytes() const override;
+    int64_t promptPiece() const override;
+    /// Some block's matrix has no panels, or is not loaded yet.
+    bool companyMatters() const override;
     /// Weights in memory that are not the file's: what memoryBytes() comes to without a cache.
     static int64_t ownBytes(const ModelWeights& weights);
     const ModelWeights& weights() const { return *m_weights; }

@@ -67,6 +67,9 @@ std::span<float> valuesOf(const StoredRows& stored) {
 
 /// Every value is looked at: that reads the file as well, so that the first token need not.
 void Linear::takeStored(StoredRows stored, const std::string& tensor, Team& team) {
+    if (!stored.matrix.data)
+        throw Error("tensor '" + tensor + "' can only be made up on a GPU",
+                    "Measure with --device cpu.");
     m_stored = std::move(stored);
     m_rows = m_stored.matrix.rows;
     m_cols = m_stored.matrix.cols;
@@ -85,6 +88,9 @@ Linear Linear::layer(const ModelWeights& weights, const LinearInfo& info, Team& 
     Linear out;
     const std::string tensor = info.name + ".weight";
     if (std::optional<ColumnWeights> columns = weights.columns(info.name)) {
+        if (columns->codes.empty())
+            throw Error("tensor '" + tensor + "' can only be made up on a GPU",
+                        "Measure with --device cpu.");
         out.m_panels = std::make_shared<PanelWeights>(*columns, team.threads());
         out.m_rows = info.rows;
         out.m_cols = info.cols;

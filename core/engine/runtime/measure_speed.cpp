@@ -173,11 +173,11 @@ double ModelSpeed::percentile(double p) const {
 }
 
 ModelSpeed measureModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
-                        KvType kv, int64_t promptTokens, int64_t tokens, int64_t context,
-                        Progress& progress) {
+                        KvType kv, const ModelPlace& place, int64_t promptTokens, int64_t tokens,
+                        int64_t context, Progress& progress) {
     ModelSpeed out;
     const auto begin = Clock::now();
-    TextModel model(weights, compute, Arithmetic::Fast, kv);
+    TextModel model(weights, compute, Arithmetic::Fast, kv, place);
     ProgressSlice loading(progress, 0, 0.4);
     model.load(loading);
     out.loadSeconds = secondsSince(begin);
@@ -199,16 +199,30 @@ ModelSpeed measureModel(std::shared_ptr<const ModelWeights> weights, const Compu
     }
     model.reset();
     out.context = std::min(std::max<int64_t>(context, 1), room - 1);
-    std::vector<float> logits = model.advance(idsOf(out.context), &progress);
+    const auto likeliest = [](const std::vector<float>& logits) {
+        return int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    };
+    int32_t id = likeliest(model.advance(idsOf(out.context), &progress));
     out.tokens = std::min(tokens, room - out.context);
+    const SamplingOptions greedy;
+    Sampler sampler(greedy);
+    const bool chooses = out.tokens > 0 && model.chooses(greedy);
+    if (chooses) model.startChoosing(greedy, sampler, id, out.tokens);
     for (int64_t i = 0; i < out.tokens; ++i) {
         progress.check();
         progress.report(0.8 + 0.2 * double(i) / double(out.tokens), "generating");
-        const auto id = int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
         const auto start = Clock::now();
-        logits = model.advance({&id, 1});
+        if (chooses) {
+            model.chooseNext();
+            out.tokenSeconds.push_back(secondsSince(start));
+            continue;
+        }
+        const std::vector<float> logits = model.advance({&id, 1});
         out.tokenSeconds.push_back(secondsSince(start));
+        id = likeliest(logits);
     }
+    out.deviceName = model.deviceName();
+    out.whyNoGpu = model.whyNoGpu();
     out.weightBytes = model.weightBytes();
     out.memoryBytes = model.memoryBytes();
     return out;

@@ -50,13 +50,14 @@ struct ModelSpeed {
     std::vector<double> tokenSeconds;  ///< each
     int64_t weightBytes = 0;           ///< read for a token
     int64_t memoryBytes = 0;           ///< held, without mapped files
+    std::string deviceName, whyNoGpu;  ///< as TextModel has them
     double tokensPerSecond() const;    ///< generated
     double percentile(double p) const; ///< seconds of a token, 0 ≤ p ≤ 1
 };
 /// Greedy, behind `context` tokens that do not count. Throws Error(Cancelled), and what TextModel
 /// throws.
 ModelSpeed measureModel(std::shared_ptr<const ModelWeights> weights, const ComputeOptions& compute,
-                        KvType kv, int64_t promptTokens, int64_t tokens, int64_t context,
-                        Progress& progress);
+                        KvType kv, const ModelPlace& place, int64_t promptTokens, int64_t tokens,
+                        int64_t context, Progress& progress);
 
 } // namespace bitloom::runtime

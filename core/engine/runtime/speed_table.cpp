@@ -56,7 +56,8 @@ double otherSeconds(const ModelWeights& model, const SpeedTable& table,
         config.layers = blocks;
         if (!config.slidingWindow.empty()) config.slidingWindow.resize(size_t(blocks));
         const auto weights = syntheticModel(config, 3, 0);
-        const ModelSpeed speed = measureModel(weights, compute, KvType::F16, 0, 40, 16, progress);
+        const ModelSpeed speed =
+            measureModel(weights, compute, KvType::F16, {}, 0, 40, 16, progress);
         double matrices = 0;
         for (const LinearInfo& info : weights->catalogue().linears)
             for (const SpeedTable::Matrix& m : table.matrices)

@@ -68,9 +68,9 @@ void fillHalves(std::vector<uint16_t>& out, uint64_t seed) {
 
 class SyntheticWeights final : public ModelWeights {
 public:
-    SyntheticWeights(ModelConfig config, double bits, double outliers)
+    SyntheticWeights(ModelConfig config, double bits, double outliers, bool onDevice)
         : m_config(std::move(config)), m_catalogue(Catalogue::make(m_config)), m_bits(bits),
-          m_outliers(outliers) {}
+          m_outliers(outliers), m_onDevice(onDevice) {}
 
     const ModelConfig& config() const override { return m_config; }
     const Catalogue& catalogue() const override { return m_catalogue; }
@@ -85,7 +85,7 @@ public:
     std::optional<ColumnWeights> columns(std::string_view linear) const override {
         const LinearInfo* info = m_catalogue.find(linear);
         if (!info || m_bits >= 16) return std::nullopt;
-        return syntheticColumns(info->rows, info->cols, m_bits, m_outliers);
+        return syntheticColumns(info->rows, info->cols, m_bits, m_outliers, !m_onDevice);
     }
     std::optional<StoredRows> storedRows(std::string_view name) const override {
         const std::vector<int64_t> shape = shapeOf(name);
@@ -100,6 +100,9 @@ public:
                               std::vector<float>(size_t(shape[0]), 0.001f),
                               codes};
         }
+        if (m_onDevice)
+            return StoredRows{
+                {nullptr, kernels::RowType::F16, shape[0], shape[1], shape[1]}, {}, {}};
         auto values = std::make_shared<std::vector<uint16_t>>(size_t(shape[0] * shape[1]));
         fillHalves(*values, std::hash<std::string_view>{}(name));
         return StoredRows{
@@ -142,11 +145,13 @@ private:
     Catalogue m_catalogue;
     std::filesystem::path m_folder;
     double m_bits, m_outliers;
+    bool m_onDevice;
 };
 
 } // namespace
 
-ColumnWeights syntheticColumns(int64_t rows, int64_t cols, double bits, double outliers) {
+ColumnWeights syntheticColumns(int64_t rows, int64_t cols, double bits, double outliers,
+                               bool codes) {
     const auto width = [](int whole) {
         return ColumnClass{whole == 7 ? 8 : whole, whole <= 4 ? PointKind::Table : PointKind::Grid,
                            0};
@@ -158,7 +163,7 @@ ColumnWeights syntheticColumns(int64_t rows, int64_t cols, double bits, double o
     out.cols = cols;
     out.classes = {width(low + 1), width(low)};
     if (wide == 0) out.classes.erase(out.classes.begin());
-    out.codes.resize(size_t(rows * cols));
+    if (codes) out.codes.resize(size_t(rows * cols));
     out.tables.assign(size_t(cols * 32), 0);
     out.scale.assign(size_t(cols), kernels::floatToHalf(0.001f));
     out.zero.assign(size_t(cols), 0);
@@ -175,7 +180,7 @@ ColumnWeights syntheticColumns(int64_t rows, int64_t cols, double bits, double o
         const ColumnClass& c = out.classAt(k);
         Noise noise(uint64_t(k) * 77 + uint64_t(rows));
         const uint64_t mask = 0x0101010101010101u * ((1u << c.bits) - 1);
-        noise.fill(out.codes.data() + k * rows, size_t(rows), mask);
+        if (codes) noise.fill(out.codes.data() + k * rows, size_t(rows), mask);
         for (int e = 0; c.kind == PointKind::Table && e < 1 << c.bits; ++e)
             out.tables[size_t(k * 32 + e)] = int8_t(-60 + (120 * e) / ((1 << c.bits) - 1));
         for (int64_t i = 0; i < perColumn; ++i) {
@@ -223,8 +228,8 @@ ModelConfig syntheticConfig(const std::string& name, int64_t layers) {
 }
 
 std::shared_ptr<const ModelWeights> syntheticModel(const ModelConfig& config, double bits,
-                                                   double outliers) {
-    return std::make_shared<SyntheticWeights>(config, bits, outliers);
+                                                   double outliers, bool onDevice) {
+    return std::make_shared<SyntheticWeights>(config, bits, outliers, onDevice);
 }
 
 } // namespace bitloom::runtime

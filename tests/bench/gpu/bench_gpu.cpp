@@ -121,10 +121,7 @@ public:
         std::vector<double> seconds;
         int repeats = 1;
         for (int i = 0; i < 6; ++i) {
-            m_device.check(m_device.api().beginTiming(m_device.context()));
-            record();
-            double all = 0;
-            m_device.check(m_device.api().endTiming(m_device.context(), repeats, &all));
+            const double all = CudaGraph(m_device, record).seconds(repeats);
             if (i == 0)
                 repeats = std::clamp(int(0.004 / std::max(all, 1e-6)), 1, 200);
             else
@@ -186,7 +183,10 @@ public:
                     m_device.check(run(copy.get()));
             };
             each([&](BitloomCudaMatrix* matrix) {
-                return m_device.api().prepare(matrix, deviceX.as<float>(), shape.cols, m);
+                BitloomCudaInput input{};
+                input.cols = input.stride = shape.cols;
+                input.x = deviceX.as<float>();
+                return m_device.api().prepare(matrix, &input, m);
             });
             const double product = time(int(copies.size()), [&] {
                 each([&](BitloomCudaMatrix* matrix) {

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// SPDX-FileCopyrightText: The Bitloom authors
+#include "kernels/cuda/device_state.h"
+#include "kernels/cuda/layer_launch.h"
+#include "kernels/cuda/product.h"
+
+namespace bitloom::cuda {
+
+thread_local std::string lastMessage;
+
+void check(cudaError_t error, const char* what) {
+    if (error == cudaSuccess) return;
+    cudaGetLastError(); // or the next launch would report it again
+    int code = BITLOOM_CUDA_FAILED;
+    switch (error) {
+    case cudaErrorMemoryAllocation:
+        code = BITLOOM_CUDA_OUT_OF_MEMORY;
+        break;
+    case cudaErrorInsufficientDriver:
+    case cudaErrorInitializationError:
+    case cudaErrorStubLibrary:
+    case cudaErrorSystemDriverMismatch:
+    case cudaErrorSystemNotReady:
+        code = BITLOOM_CUDA_NO_DRIVER;
+        break;
+    case cudaErrorNoDevice:
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorInvalidDeviceFunction:
+        code = BITLOOM_CUDA_NO_DEVICE;
+        break;
+    default:
+        break;
+    }
+    throw Failure{code, std::string(what) + ": " + cudaGetErrorString(error)};
+}
+
+void require(bool holds, const char* what) {
+    if (!holds) throw Failure{BITLOOM_CUDA_BAD_ARGUMENT, what};
+}
+
+} // namespace bitloom::cuda
+
+using namespace bitloom::cuda;
+
+BitloomCudaContext::~BitloomCudaContext() {
+    for (cudaEvent_t event : arrived)
+        if (event) cudaEventDestroy(event);
+    if (read) cudaFreeHost(read);
+    if (stream) cudaStreamDestroy(stream);
+}
+
+void BitloomCudaContext::use() const {
+    check(cudaSetDevice(device), "choosing the device");
+}
+
+void BitloomCudaContext::open(int number) {
+    int count = 0;
+    check(cudaGetDeviceCount(&count), "looking for devices");
+    require(number >= 0 && number < count, "there is no device of that number");
+    device = number;
+    use();
+    int major = 0;
+    check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+          "asking the device");
+    if (major < 8)
+        throw Failure{BITLOOM_CUDA_NO_DEVICE, "the device has compute capability " +
+                                                  std::to_string(major) + ".x; 8.0 is needed"};
+    check(cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device),
+          "asking the device");
+    check(cudaDeviceGetAttribute(&sharedBytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device),
+          "asking the device");
+    sharedBytes -= 1024; // what kernels have without asking, and the system's share
+    // The first call that needs the device's code: fails where there is none for it.
+    check(prepareProducts(sharedBytes), "loading the kernels");
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "opening a stream");
+    check(prepareAttention(sharedBytes), "loading the kernels");
+    check(cudaMallocHost(reinterpret_cast<void**>(&read), slots * slotBytes), "allocating memory");
+    for (cudaEvent_t& event : arrived)
+        check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
+}
+
+Gemm& BitloomCudaContext::needGemm() {
+    std::string why;
+    if (!gemm) gemm = Gemm::load(why);
+    if (!gemm) throw Failure{BITLOOM_CUDA_NO_GEMM, why};
+    if (workspace.bytes() == 0) workspace = Memory(size_t(32) << 20);
+    return *gemm;
+}
+
+void BitloomCudaContext::grow(Memory& memory, size_t bytes) const {
+    if (memory.bytes() >= bytes) return;
+    check(cudaStreamSynchronize(stream), "waiting for the device");
+    memory = Memory();
+    memory = Memory(bytes);
+}
