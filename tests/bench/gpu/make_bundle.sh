@@ -19,7 +19,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 top=$work/bitloom-gpu
 mkdir -p "$top/bin" "$top/lib/bitloom" "$top/lib/shared" "$top/share/bitloom"
-for program in bitloom bench_gpu; do
+for program in bitloom bench_gpu bench_gpu_quantizer; do
     path=$build/bin/$program
     [ -x "$path" ] || path=$(find "$build/tests/bench" -maxdepth 2 -name "$program" -type f -perm -u+x | head -n 1)
     if [ ! -x "$path" ]; then
