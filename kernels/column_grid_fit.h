@@ -142,26 +142,19 @@ BITLOOM_BOTH inline void clippedRange(const Column& column, int levels, double& 
             double(column.w[column.last - 1 - b]) - double(column.w[column.first + a]);
         return double(n - a - b) * width * width * uniform;
     };
-    for (int round = 0; round < 2; ++round) {
+    const auto cheapest = [&](const auto& cost) {
         double best = kInfinity;
         size_t choice = 0;
-        for (size_t t = 0; t <= most; t = t + 1 + t / 3) {
-            const double cost = tailLeft(t) + inside(t, right);
-            if (cost < best) {
-                best = cost;
+        for (size_t t = 0; t <= most; t = t + 1 + t / 3)
+            if (const double own = cost(t); own < best) {
+                best = own;
                 choice = t;
             }
-        }
-        left = choice;
-        best = kInfinity;
-        for (size_t t = 0; t <= most; t = t + 1 + t / 3) {
-            const double cost = tailRight(t) + inside(left, t);
-            if (cost < best) {
-                best = cost;
-                choice = t;
-            }
-        }
-        right = choice;
+        return choice;
+    };
+    for (int round = 0; round < 2; ++round) {
+        left = cheapest([&](size_t t) { return tailLeft(t) + inside(t, right); });
+        right = cheapest([&](size_t t) { return tailRight(t) + inside(left, t); });
     }
     low = column.w[column.first + left];
     high = column.w[column.last - 1 - right];

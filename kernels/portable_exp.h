@@ -2,7 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
-#include "kernels/cuda/host_device.h"
+#include "kernels/host_device.h"
 
 #include <cstdint>
 

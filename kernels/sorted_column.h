@@ -2,13 +2,9 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
-#ifdef __CUDACC__
-#include <cuda_fp16.h>
-#endif
-
 #include "kernels/column_quantizer.h"
-#include "kernels/cuda/host_device.h"
-#include "kernels/half.h"
+#include "kernels/device_half.h"
+#include "kernels/host_device.h"
 
 #include <algorithm>
 #include <cmath>
@@ -64,21 +60,6 @@ struct FitMemory {
     uint32_t* edges; ///< [kMaxBins + 1]
 };
 
-/// fp16 with the same bits on the processor and on a GPU.
-BITLOOM_BOTH inline float halfValue(uint16_t bits) {
-#ifdef __CUDA_ARCH__
-    return __half2float(__ushort_as_half(bits));
-#else
-    return halfToFloat(bits);
-#endif
-}
-BITLOOM_BOTH inline uint16_t nearestHalf(float value) {
-#ifdef __CUDA_ARCH__
-    return __half_as_ushort(__float2half_rn(value));
-#else
-    return floatToHalf(value);
-#endif
-}
 /// Held to ±65504 instead of becoming infinite.
 BITLOOM_BOTH inline uint16_t nearestFiniteHalf(float value) {
     return nearestHalf(std::clamp(value, -65504.f, 65504.f));

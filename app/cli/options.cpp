@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/units.h"
+#include "core/engine/result_fields.h"
 #include "core/io/durable.h"
 
 #include <CLI/CLI.hpp>
@@ -281,15 +282,7 @@ fs::path sampleModelFolder() {
 }
 
 Json machineFields(const Context& context) {
-    const ComputeOptions compute = context.compute();
-    Json fields = {{"peak_rss", peakResidentBytes()},
-                   {"device", deviceName(compute)},
-                   {"threads", compute.threadsOrDefault()}};
-    if (compute.device) fields["device_name"] = deviceText(compute);
-    if (!compute.deviceReason.empty()) fields["device_reason"] = compute.deviceReason;
-    if (const auto fallbacks = deviceFallbacks(compute); !fallbacks.empty())
-        fields["device_fallbacks"] = fallbacks;
-    return fields;
+    return bitloom::machineFields<Json>(context.compute());
 }
 
 } // namespace bitloom::cli

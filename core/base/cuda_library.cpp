@@ -25,17 +25,11 @@ fs::path libraryFile() {
     return program.parent_path().parent_path() / "lib/bitloom/libbitloom_cuda.so";
 }
 
-const BitloomCudaApi* load(std::string& why) {
-    using Entry = const BitloomCudaApi* (*)(uint32_t);
-    const auto entry = reinterpret_cast<Entry>(cudaLibraryFunction("bitloomCudaApi", why));
-    if (!entry) return nullptr;
-    const BitloomCudaApi* api = entry(BITLOOM_CUDA_VERSION);
-    if (api && api->bytes >= sizeof(BitloomCudaApi)) return api;
-    why = libraryFile().string() + " belongs to another version of Bitloom";
-    return nullptr;
-}
-
 } // namespace
+
+std::string cudaLibraryPath() {
+    return libraryFile().string();
+}
 
 void* cudaLibraryFunction(const char* name, std::string& why) {
     const fs::path file = libraryFile();
@@ -59,7 +53,7 @@ void* cudaLibraryFunction(const char* name, std::string& why) {
 }
 
 std::shared_ptr<const CudaLibrary> CudaLibrary::open(std::string& why) {
-    const BitloomCudaApi* api = load(why);
+    const auto* api = cudaApi<BitloomCudaApi>("bitloomCudaApi", BITLOOM_CUDA_VERSION, why);
     if (!api) return nullptr;
     int32_t devices = 0;
     if (api->deviceCount(&devices) != BITLOOM_CUDA_OK) {

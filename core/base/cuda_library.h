@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/bitloom_cuda.h"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -14,6 +15,19 @@ namespace bitloom {
 /// BITLOOM_CUDA_LIBRARY names (empty: none), else ../lib/bitloom/libbitloom_cuda.so from the
 /// program. Null, and why, if it is not there or has no such function.
 void* cudaLibraryFunction(const char* name, std::string& why);
+std::string cudaLibraryPath(); ///< of that file; "" for none
+
+/// The table of functions that the library's function `entry` gives for `version`; null, and why.
+template<class Api>
+const Api* cudaApi(const char* entry, uint32_t version, std::string& why) {
+    using Entry = const Api* (*)(uint32_t);
+    const auto function = reinterpret_cast<Entry>(cudaLibraryFunction(entry, why));
+    if (!function) return nullptr;
+    const Api* api = function(version);
+    if (api && api->bytes >= sizeof(Api)) return api;
+    why = cudaLibraryPath() + " belongs to another version of Bitloom";
+    return nullptr;
+}
 
 /// libbitloom_cuda.so, opened at run time: programs are the same with and without it, and where it
 /// is missing or cannot work the reason is a text, not an error. Stays loaded until the end of the

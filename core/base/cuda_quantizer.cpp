@@ -7,13 +7,8 @@
 namespace bitloom {
 
 const BitloomCudaQuantizerApi* cudaQuantizer(std::string& why) {
-    using Entry = const BitloomCudaQuantizerApi* (*)(uint32_t);
-    const auto entry = reinterpret_cast<Entry>(cudaLibraryFunction("bitloomCudaQuantizerApi", why));
-    if (!entry) return nullptr;
-    const BitloomCudaQuantizerApi* api = entry(BITLOOM_CUDA_QUANTIZER_VERSION);
-    if (api && api->bytes >= sizeof(BitloomCudaQuantizerApi)) return api;
-    why = "libbitloom_cuda.so belongs to another version of Bitloom";
-    return nullptr;
+    return cudaApi<BitloomCudaQuantizerApi>("bitloomCudaQuantizerApi",
+                                            BITLOOM_CUDA_QUANTIZER_VERSION, why);
 }
 
 } // namespace bitloom

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/base/units.h"
+#include "core/engine/compute.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/generate.h"
 #include "core/model/catalogue.h"
@@ -30,6 +32,20 @@ inline const char* endName(Generation::End end) {
         return "cancelled";
     }
     return "";
+}
+
+/// Where and with what it was computed: peak_rss in bytes, device ("cpu" or "cuda") and threads; of
+/// a GPU its name, and of what was meant for one and was computed elsewhere, why.
+template<class Json>
+Json machineFields(const ComputeOptions& compute) {
+    Json fields = {{"peak_rss", peakResidentBytes()},
+                   {"device", deviceName(compute)},
+                   {"threads", compute.threadsOrDefault()}};
+    if (compute.device) fields["device_name"] = deviceText(compute);
+    if (!compute.deviceReason.empty()) fields["device_reason"] = compute.deviceReason;
+    if (const auto fallbacks = deviceFallbacks(compute); !fallbacks.empty())
+        fields["device_fallbacks"] = fallbacks;
+    return fields;
 }
 
 /// What was measured; with a reference, also paired with it. `noRate` stands for tokens per second

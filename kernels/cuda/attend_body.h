@@ -305,7 +305,7 @@ struct Attend {
             for (int key = thread / pairs; key < attendKeys; key += slices) {
                 const uint32_t both =
                     *reinterpret_cast<const uint32_t*>(s.values + key * stride + column);
-                const float x = fromHalf(uint16_t(both)), y = fromHalf(uint16_t(both >> 16));
+                const float x = halfValue(uint16_t(both)), y = halfValue(uint16_t(both >> 16));
                 BITLOOM_UNROLL
                 for (int r = 0; r < rows; ++r) {
                     const float weight = s.score[r * attendKeys + key];

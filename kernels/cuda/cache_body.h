@@ -107,7 +107,7 @@ BITLOOM_HD void storeHeads(Block& block, const Attention& a, void* cache, float*
                 static_cast<int8_t*>(cache)[place] =
                     int8_t(code < -127.f ? -127.f : larger(-127.f, code > 127.f ? 127.f : code));
             } else {
-                static_cast<uint16_t*>(cache)[place] = toHalf(value);
+                static_cast<uint16_t*>(cache)[place] = nearestHalf(value);
             }
         };
         BITLOOM_UNROLL
@@ -179,7 +179,7 @@ BITLOOM_HD FourWords cachedEight(const Attention& a, const void* cache, int64_t 
         BITLOOM_UNROLL
         for (int i = 0; i < 8; ++i) {
             const auto code = int8_t(raw.word[i / 4] >> (8 * (i % 4)) & 255u);
-            out.word[i / 2] |= uint32_t(toHalf(float(code))) << (16 * (i % 2));
+            out.word[i / 2] |= uint32_t(nearestHalf(float(code))) << (16 * (i % 2));
         }
         return out;
     }

@@ -2,8 +2,8 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
-#include "kernels/cuda/host_device.h"
 #include "kernels/gpu_columns.h"
+#include "kernels/host_device.h"
 
 namespace bitloom::kernels {
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/decode.h"
-#include "kernels/cuda/host_device.h"
+#include "kernels/host_device.h"
 
 #include <cstdint>
 

@@ -65,7 +65,7 @@ __global__ void rowsToHalfKernel(int32_t type, const void* from, int64_t count, 
     const float value = type == BITLOOM_CUDA_F32
                             ? static_cast<const float*>(from)[i]
                             : fromBfloat16(static_cast<const uint16_t*>(from)[i]);
-    out[i] = toHalf(value * factor);
+    out[i] = nearestHalf(value * factor);
 }
 
 /// SplitMix64.
@@ -88,7 +88,7 @@ __global__ void randomRowsKernel(int32_t type, void* out, int64_t count, uint64_
         if (type == BITLOOM_CUDA_F32)
             static_cast<float*>(out)[i] = value;
         else if (type == BITLOOM_CUDA_F16)
-            static_cast<uint16_t*>(out)[i] = toHalf(value);
+            static_cast<uint16_t*>(out)[i] = nearestHalf(value);
         else
             static_cast<uint16_t*>(out)[i] = uint16_t(__float_as_uint(value) >> 16);
     }

@@ -3,13 +3,8 @@
 #pragma once
 
 #include "kernels/cuda/fixed_point.h"
-#include "kernels/cuda/host_device.h"
-#include "kernels/half.h"
-
-#ifdef __CUDACC__
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#endif
+#include "kernels/device_half.h"
+#include "kernels/host_device.h"
 
 #include <cmath>
 #include <cstdint>
@@ -20,20 +15,9 @@
 /// and what comes of them may differ in the last.
 namespace bitloom::cuda {
 
-BITLOOM_HD float fromHalf(uint16_t bits) {
-#ifdef __CUDA_ARCH__
-    return __half2float(__ushort_as_half(bits));
-#else
-    return kernels::halfToFloat(bits);
-#endif
-}
-BITLOOM_HD uint16_t toHalf(float value) {
-#ifdef __CUDA_ARCH__
-    return __half_as_ushort(__float2half_rn(value));
-#else
-    return kernels::floatToHalf(value);
-#endif
-}
+using kernels::halfValue;
+using kernels::nearestHalf;
+
 BITLOOM_HD float fromBfloat16(uint16_t bits) {
     return kernels::fixed::bitsToFloat(uint32_t(bits) << 16);
 }

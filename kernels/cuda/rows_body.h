@@ -58,7 +58,7 @@ BITLOOM_HD void loadEight(const void* row, int64_t at, float (&out)[8]) {
         BITLOOM_UNROLL
         for (int i = 0; i < 8; ++i) {
             const auto bits = uint16_t(words.word[i / 2] >> (16 * (i % 2)));
-            out[i] = type == BITLOOM_CUDA_F16 ? fromHalf(bits) : fromBfloat16(bits);
+            out[i] = type == BITLOOM_CUDA_F16 ? halfValue(bits) : fromBfloat16(bits);
         }
     }
 }

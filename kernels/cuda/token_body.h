@@ -33,7 +33,7 @@ BITLOOM_HD void beginBody(Block& block, const Begin& b, int64_t token) {
                     value = static_cast<const float*>(b.embedding)[at];
                     break;
                 case BITLOOM_CUDA_F16:
-                    value = fromHalf(static_cast<const uint16_t*>(b.embedding)[at]);
+                    value = halfValue(static_cast<const uint16_t*>(b.embedding)[at]);
                     break;
                 case BITLOOM_CUDA_BF16:
                     value = fromBfloat16(static_cast<const uint16_t*>(b.embedding)[at]);

@@ -15,24 +15,8 @@ using namespace bitloom;
 using namespace bitloom::engineTesting;
 using runtime::KvType;
 
-namespace {
-
-double furthest(const std::vector<float>& a, const std::vector<float>& b) {
-    double out = a.size() == b.size() ? 0 : 1e9;
-    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i)
-        out = std::max(out, std::abs(double(a[i]) - double(b[i])));
-    return out;
-}
-
-} // namespace
-
 class TestDecoder : public QObject {
     Q_OBJECT
-
-    std::vector<int32_t> ids(int64_t count, int64_t vocab) const {
-        const TokenWindows rows = randomWindows(11, 1, count, vocab);
-        return {rows.row(0).begin(), rows.row(0).end()};
-    }
 
 private slots:
     void initTestCase() { initEngine(compute()); }

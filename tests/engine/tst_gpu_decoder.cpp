@@ -28,15 +28,6 @@ ModelPlace gpu(const Behaviour& behaviour = {}) {
             std::make_shared<CudaDevice>(CudaLibrary::of(hostCuda::api(behaviour)))};
 }
 
-double furthest(const std::vector<float>& a, const std::vector<float>& b) {
-    double out = a.size() == b.size() ? 0 : 1e9;
-    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-        const double difference = std::abs(double(a[i]) - double(b[i]));
-        out = std::isnan(difference) ? 1e9 : std::max(out, difference);
-    }
-    return out;
-}
-
 std::shared_ptr<const ModelWeights> sample() {
     return openWeights(BITLOOM_SOURCE_DIR "/resources/models/bitloom-tales-4m");
 }
@@ -176,11 +167,6 @@ void nothingLeft() {
     QCOMPARE(hostCuda::counts().matrices, 0);
     QCOMPARE(hostCuda::counts().graphs, 0);
     QCOMPARE(hostCuda::counts().contexts, 0);
-}
-
-std::vector<int32_t> ids(int64_t count, int64_t vocab) {
-    const TokenWindows rows = randomWindows(11, 1, count, vocab);
-    return {rows.row(0).begin(), rows.row(0).end()};
 }
 
 } // namespace

@@ -16,6 +16,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
@@ -73,6 +74,16 @@ inline std::shared_ptr<const Checkpoint> shortened(const std::string& name, int6
     return Checkpoint::open(folder.string());
 }
 
+/// Largest difference of two vectors of logits; 1e9 for different lengths or no numbers.
+inline double furthest(const std::vector<float>& a, const std::vector<float>& b) {
+    double out = a.size() == b.size() ? 0 : 1e9;
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+        const double difference = std::abs(double(a[i]) - double(b[i]));
+        out = std::isnan(difference) ? 1e9 : std::max(out, difference);
+    }
+    return out;
+}
+
 /// A tensor of golden.safetensors.
 template<typename T>
 std::vector<T> goldenTensor(const std::string& model, const std::string& tensor) {
@@ -101,6 +112,12 @@ inline TokenWindows randomWindows(uint64_t seed, int64_t count, int64_t length, 
     for (int64_t i = 0; i < count * length; ++i)
         ids.push_back(int32_t(random() % uint64_t(vocab)));
     return windowsOf(std::move(ids), length);
+}
+
+/// `count` ids below `vocab`, the same every time.
+inline std::vector<int32_t> ids(int64_t count, int64_t vocab) {
+    const TokenWindows rows = randomWindows(11, 1, count, vocab);
+    return {rows.row(0).begin(), rows.row(0).end()};
 }
 
 /// Largest |a − b|; infinite where sizes differ or something is not a number.

@@ -3,6 +3,7 @@
 #include "core/engine/serve/engine.h"
 
 #include "core/base/units.h"
+#include "core/engine/result_fields.h"
 
 namespace bitloom::serve {
 
@@ -42,14 +43,8 @@ void Engine::start(const ComputeOptions& options) {
 }
 
 Json machineFields(const ComputeOptions& compute) {
-    Json fields = {{"peak_rss", peakResidentBytes()},
-                   {"rss", residentBytes()},
-                   {"device", deviceName(compute)},
-                   {"threads", compute.threadsOrDefault()}};
-    if (compute.device) fields["device_name"] = deviceText(compute);
-    if (!compute.deviceReason.empty()) fields["device_reason"] = compute.deviceReason;
-    if (const auto fallbacks = deviceFallbacks(compute); !fallbacks.empty())
-        fields["device_fallbacks"] = fallbacks;
+    Json fields = bitloom::machineFields<Json>(compute);
+    fields["rss"] = residentBytes();
     return fields;
 }
 
