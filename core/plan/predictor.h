@@ -38,6 +38,7 @@ public:
     /// A point whose distortion or ΔNLL is not positive says nothing about the scale: left out.
     void addMeasured(const MeasuredPoint& point);
     const std::vector<MeasuredPoint>& measured() const { return m_measured; }
+    MethodStage stage() const { return m_stage; }
 
     double deltaNll(double distortion, double bitsPerWeight) const;
     /// Inverse in `distortion` of deltaNll, for "at most this much worse".

@@ -610,6 +610,10 @@
         <translation>Der Plan hat sich seit dieser Antwort geändert.</translation>
     </message>
     <message>
+        <source>This answer is of another model.</source>
+        <translation>Diese Antwort ist von einem anderen Modell.</translation>
+    </message>
+    <message>
         <source>This plan</source>
         <translation>Dieser Plan</translation>
     </message>
@@ -624,6 +628,10 @@
     <message>
         <source>answered at %1</source>
         <translation>geantwortet bei %1</translation>
+    </message>
+    <message>
+        <source>answered by %1</source>
+        <translation>geantwortet von %1</translation>
     </message>
     <message>
         <source>context</source>
@@ -2413,6 +2421,10 @@
         <translation>%1 ist nicht fertig.</translation>
     </message>
     <message>
+        <source>%1 other jobs are cancelled.</source>
+        <translation>%1 andere Aufträge werden abgebrochen.</translation>
+    </message>
+    <message>
         <source>%1, edited</source>
         <translation>%1, geändert</translation>
     </message>
@@ -2571,6 +2583,10 @@
     <message>
         <source>Analyze &amp;with…</source>
         <translation>Analysieren &amp;mit…</translation>
+    </message>
+    <message>
+        <source>Another job that waits is cancelled.</source>
+        <translation>Ein weiterer Auftrag, der wartet, wird abgebrochen.</translation>
     </message>
     <message>
         <source>Bitloom sessions (*.bitloom-session)</source>
@@ -4034,8 +4050,16 @@ Für die Befehlszeile: --pin '%2'</translation>
         <translation>&amp;Threads</translation>
     </message>
     <message>
+        <source>&apos;%1&apos; cannot be made, or not be written to. The cache stays where it is.</source>
+        <translation>„%1“ kann nicht angelegt oder nicht beschrieben werden. Der Zwischenspeicher bleibt, wo er ist.</translation>
+    </message>
+    <message>
         <source>&apos;%1&apos; is no program that can be started. The engine stays as it is.</source>
         <translation>„%1“ ist kein Programm, das sich starten lässt. Die Engine bleibt, wie sie ist.</translation>
+    </message>
+    <message>
+        <source>&apos;%1&apos; is no whole path. The cache stays where it is.</source>
+        <translation>„%1“ ist kein vollständiger Pfad. Der Zwischenspeicher bleibt, wo er ist.</translation>
     </message>
     <message>
         <source>A change restarts the engine once no job runs. A command says device, threads and memory itself: --threads 8 behind it.</source>
@@ -4128,6 +4152,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>Models, texts and exports are then those of the machine that the command reaches. It must end in what runs 'bitloom serve' there, and pass standard input and output through. While it is quiet it is asked for a sign of life every 5 s; 10 s without an answer are reported.</source>
         <translation>Modelle, Texte und Exporte sind dann die des Rechners, den der Befehl erreicht. Er muss dort 'bitloom serve' ausführen und Standardeingabe und -ausgabe durchreichen. Solange sie still ist, wird sie alle 5 s nach einem Lebenszeichen gefragt; 10 s ohne Antwort werden gemeldet.</translation>
+    </message>
+    <message>
+        <source>Not everything in &apos;%1&apos; could be deleted. Look at its permissions.</source>
+        <translation>In „%1“ konnte nicht alles gelöscht werden. Sehen Sie die Berechtigungen nach.</translation>
     </message>
     <message>
         <source>Pages of the preferences</source>
@@ -5211,6 +5239,10 @@ Für die Befehlszeile: --pin '%2'</translation>
     <message>
         <source>Preset %1</source>
         <translation>Vorgabe %1</translation>
+    </message>
+    <message>
+        <source>Preset %1 does not fit this model: %2</source>
+        <translation>Die Vorgabe %1 passt nicht zu diesem Modell: %2</translation>
     </message>
     <message>
         <source>Rename preset %1</source>

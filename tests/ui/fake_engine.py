@@ -31,7 +31,11 @@ WORDS = " once upon a time there was a small red fox who lived in the old wood".
 
 lock = threading.Lock()
 cancelled = set()
+waiting = set()  # numbers of calls behind the one that runs
 state = {"tries": 0, "lose": int(OPTIONS["lose"])}
+
+
+CANCELLED = {"code": -32003, "message": "cancelled", "data": {"code": 3, "hint": ""}}
 
 
 class Cancelled(Exception):
@@ -197,11 +201,14 @@ def compute(jobs):
     while True:
         request = jobs.get()
         job = request["id"]
+        with lock:
+            if job not in waiting:
+                continue  # cancelled, and answered
+            waiting.remove(job)
         try:
             send({"id": job, "result": run(request)})
         except Cancelled:
-            send({"id": job, "error": {"code": -32003, "message": "cancelled",
-                                       "data": {"code": 3, "hint": ""}}})
+            send({"id": job, "error": CANCELLED})
         except Failed as error:
             send({"id": job, "error": {"code": -32001, "message": str(error),
                                        "data": {"code": 1, "hint": "Try again."}}})
@@ -225,6 +232,11 @@ def main():
                             {"name": "cuda", "available": False, "reason": "no device"}]}})
         elif method == "cancel":
             cancelled.add(params["job"])
+            with lock:
+                waited = params["job"] in waiting
+                waiting.discard(params["job"])
+            if waited:
+                send({"id": params["job"], "error": CANCELLED})
             send({"id": number, "result": {"known": True, "state": "running"}})
         elif method == "info":
             send({"id": number, "result": {
@@ -240,6 +252,8 @@ def main():
             send({"id": number, "result": {}})
             return
         else:
+            with lock:
+                waiting.add(number)
             jobs.put(request)
 
 

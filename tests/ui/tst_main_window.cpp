@@ -13,6 +13,7 @@
 #include "ui/models/plans_model.h"
 #include "ui/plots/channel_plot.h"
 #include "ui/plots/heat_map.h"
+#include "ui/state/jobs.h"
 #include "ui/state/session.h"
 #include "ui/window/budget_bar.h"
 #include "ui/window/budget_slider.h"
@@ -33,6 +34,7 @@
 #include <QDropEvent>
 #include <QElapsedTimer>
 #include <QFile>
+#include <QFileDialog>
 #include <QFileInfo>
 #include <QLabel>
 #include <QLineEdit>
@@ -271,6 +273,101 @@ private slots:
         g.window->openModel(sample);
         g.window->action(QStringLiteral("stop"))->trigger();
         QCOMPARE(g.workbench.phase(), Workbench::Phase::Empty);
+    }
+
+    /// Who thinks better of looking for a session's model keeps the window as it was: Save must not
+    /// write over the session that did not open.
+    void locatingThoughtBetterOf() {
+        GuiFixture f;
+        QVERIFY(f.settle());
+        const QString other = f.folder.filePath(QStringLiteral("other.bitloom-session"));
+        Session gone = Session::of(f.workbench);
+        gone.modelFolder = f.folder.filePath(QStringLiteral("moved/away"));
+        gone.descentPasses = 0;
+        gone.save(other);
+        const QByteArray kept = bytesOf(other);
+        const int passes = f.workbench.options().descentPasses;
+        bool asked = false, chosen = false;
+        QTimer answers;
+        connect(&answers, &QTimer::timeout, this, [&] {
+            QWidget* shown = QApplication::activeModalWidget();
+            if (auto* box = qobject_cast<QMessageBox*>(shown)) {
+                asked = true;
+                for (QAbstractButton* button : box->buttons())
+                    if (box->buttonRole(button) == QMessageBox::AcceptRole) button->click();
+            } else if (auto* dialog = qobject_cast<QFileDialog*>(shown)) {
+                chosen = true;
+                dialog->reject();
+            }
+        });
+        answers.start(20);
+        f.window->openSession(other);
+        answers.stop();
+        QVERIFY(asked);
+        QVERIFY(chosen);
+        QCOMPARE(f.workbench.options().descentPasses, passes);
+        const QString mine = f.folder.filePath(QStringLiteral("mine.bitloom-session"));
+        QVERIFY(f.window->saveSession(mine));
+        // Once more with a session of its own, and Save goes where it went.
+        answers.start(20);
+        f.window->openSession(other);
+        answers.stop();
+        f.workbench.requestBudget({Budget::Kind::Bits, 4.6});
+        f.window->action(QStringLiteral("saveSession"))->trigger();
+        QCOMPARE(bytesOf(other), kept);
+        QCOMPARE(Session::load(mine).work.decision.budget.value, 4.6);
+    }
+
+    /// An answer that runs does not hide the export that waits behind it.
+    void closingAsksForWhatWouldBeMissed() {
+        GuiFixture f;
+        JobList& jobs = f.workbench.jobs();
+        jobs.begin(QStringLiteral("Answering"), QStringLiteral("chat"));
+        const int measure = jobs.begin(QStringLiteral("Measuring"), QStringLiteral("measure"));
+        const int write = jobs.begin(QStringLiteral("Exporting to X"), QStringLiteral("export"));
+        QString text, informative;
+        const auto close = [&] {
+            QTimer::singleShot(50, this, [&] {
+                auto* box = qobject_cast<QMessageBox*>(QApplication::activeModalWidget());
+                if (!box) return;
+                text = box->text();
+                informative = box->informativeText();
+                box->close();
+            });
+            return f.window->close();
+        };
+        QVERIFY(!close());
+        QVERIFY2(text.contains(QStringLiteral("Exporting to X")), qPrintable(text));
+        QVERIFY2(informative.contains(QStringLiteral("Another job")), qPrintable(informative));
+        jobs.cancel(write);
+        QVERIFY(!close());
+        QVERIFY2(text.contains(QStringLiteral("Measuring")), qPrintable(text));
+        QVERIFY(!informative.contains(QStringLiteral("Another job")));
+        jobs.cancel(measure);
+        QVERIFY(close()); // an answer is nothing to keep
+    }
+
+    /// Presets of another model are refused with a reason, from wherever they are chosen.
+    void presetsThatDoNotFit() {
+        GuiFixture f;
+        const QString last = QString::fromStdString(f.workbench.model()->entries.back().name);
+        f.workbench.addPin(Pin::parse(QString(last + QStringLiteral("$=6")).toStdString()));
+        f.workbench.savePreset(QStringLiteral("Foreign"));
+        Workbench::Restored restored = Session::of(f.workbench).work;
+        restored.decision.pins.clear();
+        f.workbench.restoreNext(restored);
+        f.workbench.setModel(SyntheticModel::make(1, 16, 32));
+        QVERIFY(QString::fromStdString(f.workbench.model()->entries.back().name) != last);
+        const Decision before = f.workbench.decision();
+        QSignalSpy said(&f.workbench, &Workbench::message);
+        auto* box = f.find<QComboBox>("presetBox");
+        box->setCurrentIndex(box->findText(QStringLiteral("Foreign")));
+        emit box->activated(box->currentIndex());
+        QCOMPARE(said.size(), 1);
+        QVERIFY2(said[0][0].toString().contains(QStringLiteral("Foreign")),
+                 qPrintable(said[0][0].toString()));
+        QVERIFY(f.workbench.decision() == before);
+        QVERIFY(box->currentText() != QStringLiteral("Foreign"));
     }
 
     /// An engine that is gone can be started beside the words that say so; which program it is, is

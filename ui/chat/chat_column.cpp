@@ -320,7 +320,8 @@ void ChatColumn::refreshMethod() {
             text += tr(", %1 left").arg(durationText(preparing->etaSeconds));
         button = tr("Cancel");
     } else if (m_session.isStale(m_side)) {
-        text = tr("The plan has changed since this answer.");
+        text = m_session.isOfAnother(m_side) ? tr("This answer is of another model.")
+                                             : tr("The plan has changed since this answer.");
         button = tr("Answer again");
         enabled = !m_session.busy();
     } else if (answeredQuick && m_session.fullReady(m_side)) {
@@ -373,11 +374,14 @@ void ChatColumn::refresh() {
     const bool shown = m_side == 0 || m_session.comparing();
     m_source->setEnabled(!m_session.busy());
     QString detail = subjectDetail(subject, workbench);
-    if (subject.kind == Subject::Kind::Plan)
-        detail = turn && !turn->models[1].title.isEmpty() && m_session.isStale(m_side)
-                     ? tr("answered at %1").arg(turn->models[size_t(m_side)].title)
-                     : subjectTitle(subject, workbench);
-    if (subject.kind == Subject::Kind::Folder) {
+    const QString answered = turn ? turn->models[size_t(m_side)].title : QString();
+    if (subject.kind == Subject::Kind::Plan) detail = subjectTitle(subject, workbench);
+    if (!answered.isEmpty() && m_session.isOfAnother(m_side)) {
+        detail = tr("answered by %1").arg(answered);
+    } else if (subject.kind == Subject::Kind::Plan && !answered.isEmpty() &&
+               m_session.isStale(m_side)) {
+        detail = tr("answered at %1").arg(answered);
+    } else if (subject.kind == Subject::Kind::Folder) {
         const QJsonObject info = m_models.info(subject.name);
         const double bits = info[QLatin1String("bits_per_weight")].toDouble();
         if (bits > 0)

@@ -327,6 +327,17 @@ TokenPanel* ChatPage::tokenPanel() {
 // --- events
 // -----------------------------------------------------------------------------------------
 
+bool ChatPage::event(QEvent* event) {
+    // Esc is the window's shortcut for the job that runs: here it is the answer's, which may wait
+    // behind another job.
+    if (event->type() == QEvent::ShortcutOverride && m_session->busy() &&
+        static_cast<QKeyEvent*>(event)->key() == Qt::Key_Escape) {
+        event->accept();
+        return true;
+    }
+    return QWidget::event(event);
+}
+
 void ChatPage::keyPressEvent(QKeyEvent* event) {
     if (event->key() == Qt::Key_Escape && m_session->busy()) {
         m_session->stop();

@@ -8,6 +8,7 @@
 #include <QJsonArray>
 
 #include <algorithm>
+#include <utility>
 
 namespace bitloom::ui {
 
@@ -116,8 +117,14 @@ int ChatSession::commonTokens() const {
     return std::min(stream(0).size(), stream(1).size());
 }
 
+bool ChatSession::isOfAnother(int side) const {
+    return !m_turns.empty() && !stream(side).empty() &&
+           !(m_turns.back().asked[size_t(side)] == m_sides[size_t(side)]);
+}
+
 bool ChatSession::isStale(int side) const {
     if (m_turns.empty() || stream(side).empty()) return false;
+    if (isOfAnother(side)) return true;
     const SubjectModels::Ready& answered = m_turns.back().models[size_t(side)];
     const QString now = m_models.planIdentity(m_sides[size_t(side)]);
     return !answered.plan.isEmpty() && !now.isEmpty() && answered.plan != now;
@@ -176,8 +183,12 @@ void ChatSession::reset() {
 
 void ChatSession::start() {
     // The full method in preparation would hold the answer up; it begins again afterwards.
-    for (const int job : m_fullJobs)
-        if (job) m_workbench.jobs().cancel(job);
+    for (int side = 0; side < 2; ++side)
+        if (const int job = m_fullJobs[size_t(side)]) {
+            m_interrupted[size_t(side)] = m_sides[size_t(side)];
+            m_workbench.jobs().cancel(job);
+        }
+    m_turns.back().asked = m_sides;
     m_problem.clear();
     m_problemHint.clear();
     m_divergence.clear();
@@ -388,8 +399,20 @@ void ChatSession::jobEnded(int id) {
     for (int side = 0; side < 2; ++side)
         emit streamChanged(side);
     emit preparationChanged();
-    // A small model is carried out with the full method at once; for a large one, whose machine
-    // would be busy for minutes, that is the user's to ask.
+    prepareAfterwards(job);
+}
+
+/// What the answer interrupted goes on. A small model is carried out with the full method at once;
+/// for a large one, whose machine would be busy for minutes, that is the user's to ask.
+void ChatSession::prepareAfterwards(const Job* job) {
+    bool resumed = false;
+    for (int side = 0; side < 2; ++side) {
+        const auto wanted = std::exchange(m_interrupted[size_t(side)], std::nullopt);
+        if (wanted != m_sides[size_t(side)] || !m_workbench.hasPlan() || fullReady(side)) continue;
+        prepareFull(side);
+        resumed = true;
+    }
+    if (resumed) return;
     constexpr int64_t smallWeights = 100'000'000;
     if (job && job->state == Job::State::Done && m_workbench.hasModel() &&
         m_workbench.model()->weights <= smallWeights)

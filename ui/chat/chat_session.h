@@ -23,6 +23,7 @@ struct ChatTurn {
     QString prompt;
     bool continued = false;
     std::array<TokenStream, 2> streams;
+    std::array<Subject, 2> asked;
     std::array<SubjectModels::Ready, 2> models; ///< what answered
 };
 
@@ -73,7 +74,9 @@ public:
     int commonTokens() const;
     QString problem() const { return m_problem; } ///< of the last job; empty if it went well
     QString problemHint() const { return m_problemHint; }
-    /// The plan or a preset that answered is another one now.
+    /// The side was another model when it answered.
+    bool isOfAnother(int side) const;
+    /// That, or the plan or preset that answered is another one now.
     bool isStale(int side) const;
 
     /// Both answers need more memory than is allowed, one alone does not.
@@ -118,6 +121,7 @@ private:
     void scoresArrived(int call, const QJsonObject& piece);
     void jobEnded(int job);
     void finishJob();
+    void prepareAfterwards(const Job* job);
     int sideOf(int stream) const { return m_only < 0 ? stream : m_only; }
     void updateFirstDifference();
     QJsonObject generateParams(int only) const;
@@ -138,6 +142,7 @@ private:
     QString m_problem, m_problemHint, m_modelFolder;
     QJsonArray m_promptTokens; ///< of a continued prompt
     std::array<int, 2> m_fullJobs{};
+    std::array<std::optional<Subject>, 2> m_interrupted; ///< full methods that an answer cancelled
 };
 
 } // namespace bitloom::ui

@@ -34,7 +34,9 @@ StudioRooms::StudioRooms(MainWindow& window, Workbench& workbench)
     addActions();
     connect(m_export, &ExportRun::finished, this, [this] {
         if (m_export->state() != ExportRun::State::Done) return;
-        m_compare->addFolder(m_export->request().output());
+        const QString folder = m_export->request().output();
+        m_models->forgetFolder(folder);
+        m_compare->folderWritten(folder);
         emit m_workbench.message(tr("Exported to %1").arg(m_export->request().output()));
     });
     connect(m_compare, &ComparePage::chatRequested, this, &StudioRooms::showChat);

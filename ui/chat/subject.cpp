@@ -128,6 +128,9 @@ SubjectModels::SubjectModels(Workbench& workbench, QObject* parent)
         if (!m_engine) return;
         connect(m_engine, &EngineClient::stateChanged, this, [this](EngineClient::State state) {
             m_asked.clear();
+            m_infos.removeIf([](QHash<QString, QJsonObject>::iterator entry) {
+                return entry->contains(QLatin1String("problem"));
+            });
             if (state != EngineClient::State::Ready) forgetTries(); // they lived in the process
         });
     };
@@ -187,6 +190,12 @@ const SubjectModels::Ready* SubjectModels::ready(const Subject& subject) const {
     return find(planIdentity(subject), false);
 }
 
+void SubjectModels::forgetFolder(const QString& path) {
+    m_infos.remove(path);
+    m_asked.remove(path);
+    emit infoChanged(path);
+}
+
 void SubjectModels::forgetTries() {
     if (m_tries.empty()) return;
     m_tries.clear();
@@ -228,9 +237,7 @@ void SubjectModels::withPlan(const Subject& subject, std::function<void(const Pl
         try {
             Predictor predictor = predictorFor(model->source->path(),
                                                stageOf(options.descentPasses, options.polishSteps));
-            for (const Measurement& m : measured)
-                if (m.fp16Nll > 0 && !m.planHash.empty())
-                    predictor.addMeasured({m.distortion, m.nll - m.fp16Nll, m.bitsPerWeight});
+            addMeasurements(predictor, measured);
             OtherPlans others;
             OtherPlan other = others.work(model, decision, options, predictor);
             made.error = QString::fromStdString(other.error);
@@ -310,6 +317,13 @@ QJsonObject SubjectModels::info(const QString& path) {
     m_asked.insert(path, true);
     m_engine->call(QStringLiteral("info"), {{QStringLiteral("model"), path}}, this,
                    [this, path](const EngineResult& result) {
+                       // What only this engine, or only this moment, has to say is asked again.
+                       const int code = result.error.code;
+                       if (code == EngineError::EngineDied || code == EngineError::NotRunning ||
+                           code == EngineError::Cancelled) {
+                           m_asked.remove(path);
+                           return;
+                       }
                        if (!result.ok()) {
                            QJsonObject problem{{QStringLiteral("problem"), result.error.message}};
                            m_infos.insert(path, problem);

@@ -72,6 +72,8 @@ public:
     QString planIdentity(const Subject& subject) const;
     /// What is ready for this subject now without a call; nullptr if nothing.
     const Ready* ready(const Subject& subject) const;
+    /// What lies at this path is another model now.
+    void forgetFolder(const QString& path);
     /// The engine says that a handle is no more.
     void forgetTries();
 

@@ -97,11 +97,29 @@ CompareModel::~CompareModel() {
     m_pool.waitForDone();
 }
 
+QString CompareModel::keyOf(const Measurement& m) {
+    return (m.textHash.empty() ? m.text : QString::fromStdString(m.textHash)) % QLatin1Char('/') %
+           m.protocol % QLatin1Char('/') % QString::number(m.tokens);
+}
+
+/// FP16 on the same text and in the same way as another row.
+std::optional<double> CompareModel::originalPplFor(const CompareRow& row) const {
+    const auto measured = [&](const Measurement& m) {
+        return m.fp16Nll > 0 && keyOf(m) == row.measurementKey;
+    };
+    for (const Measurement& m : m_workbench.measurements())
+        if (measured(m)) return std::exp(m.fp16Nll);
+    for (const auto& [folder, m] : m_measured)
+        if (measured(m)) return std::exp(m.fp16Nll);
+    return std::nullopt;
+}
+
 void CompareModel::take(CompareRow& row, const Measurement& m) {
     if (!(m.nll > 0)) return;
     row.measuredPpl = std::exp(m.nll);
     row.measuredError = *row.measuredPpl * m.standardError;
     row.measuredOn = m.text;
+    row.measurementKey = keyOf(m);
     if (m.fp16Nll > 0) {
         row.kl = m.klMean;
         row.sameTop = m.topAgreement;
@@ -342,6 +360,17 @@ void CompareModel::removeFolder(const QString& folder) {
     m_rows.erase(m_rows.begin() + row);
     endRemoveRows();
     emit rowsChanged();
+}
+
+void CompareModel::forget(const QString& folder) {
+    m_measured.erase(folder);
+    m_read.erase(folder);
+    const int row = rowOf({Subject::Kind::Folder, folder});
+    if (row < 0) return;
+    m_rows[size_t(row)] = folderRow(folder);
+    emit dataChanged(index(row, 0), index(row, ColumnCount - 1));
+    emit rowsChanged();
+    read(folder);
 }
 
 void CompareModel::setFolderMeasurement(const QString& folder, const Measurement& measurement) {

@@ -21,7 +21,8 @@ struct CompareRow {
     int64_t bytes = 0;
     std::optional<double> predictedPpl, predictedError;
     std::optional<double> measuredPpl, measuredError;
-    QString measuredOn;
+    QString measuredOn;     ///< name of the text
+    QString measurementKey; ///< text and protocol: figures of one key may be compared
     std::optional<double> kl, sameTop;
     std::vector<float> layerBits; ///< in the order of the model's layers; empty: not known
 };
@@ -42,7 +43,10 @@ public:
     /// Adds an exported folder; reads its headers in the background.
     void addFolder(const QString& folder);
     void removeFolder(const QString& folder);
+    /// Another model was written there: its headers are read anew, measurements were the old one's.
+    void forget(const QString& folder);
     QStringList folders() const { return m_folders; }
+    std::optional<double> originalPplFor(const CompareRow& row) const;
     /// A measurement of a folder; those of plans and presets come from the workbench.
     void setFolderMeasurement(const QString& folder, const Measurement& measurement);
 
@@ -77,6 +81,7 @@ private:
     CompareRow presetRow(const Preset& preset) const;
     CompareRow folderRow(const QString& path) const;
     void setMeasured(CompareRow& row, const std::string& hash) const;
+    static QString keyOf(const Measurement& measurement);
     static void take(CompareRow& row, const Measurement& measurement);
     QString cell(const CompareRow& row, int column) const;
 

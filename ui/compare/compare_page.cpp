@@ -322,6 +322,32 @@ void ComparePage::compare(const Subject& left, const Subject& right) {
     updateBars();
 }
 
+/// "+0.61 ppl measured": measured figures where both are of one text, read in one way; else
+/// predicted ones.
+QString ComparePage::qualityText(const CompareRow& left, const CompareRow& right) const {
+    const auto original = [](const CompareRow& row) {
+        return row.subject.kind == Subject::Kind::Original;
+    };
+    const auto measuredBeside = [&](const CompareRow& row, const CompareRow& other) {
+        if (original(row) && !original(other)) return m_model->originalPplFor(other);
+        if (original(other)) return row.measuredPpl;
+        return row.measurementKey == other.measurementKey ? row.measuredPpl : std::nullopt;
+    };
+    const auto predicted = [&](const CompareRow& row) {
+        return original(row) ? row.measuredPpl : row.predictedPpl;
+    };
+    auto from = left.measuredPpl ? measuredBeside(left, right) : std::nullopt;
+    auto to = right.measuredPpl ? measuredBeside(right, left) : std::nullopt;
+    const bool measured = from && to;
+    if (!measured) {
+        from = predicted(left);
+        to = predicted(right);
+    }
+    if (!from || !to) return {};
+    return QStringLiteral("&nbsp;&nbsp;&nbsp; <b>%1</b>&nbsp;%2")
+        .arg(signedText(*to - *from, 2), measured ? tr("ppl measured") : tr("ppl predicted"));
+}
+
 void ComparePage::updateBars() {
     const auto row = [&](const QComboBox* box) -> const CompareRow* {
         const int found = m_model->rowOf(Subject::fromKey(box->currentData().toString()));
@@ -362,16 +388,7 @@ void ComparePage::updateBars() {
         sum = QStringLiteral("<b>%1</b>&nbsp;%2&nbsp;&nbsp;&nbsp; <b>%3</b>")
                   .arg(signedText(right->bits - left->bits, 2), tr("bits"),
                        signedBytesText(double(right->bytes - left->bytes)));
-        const bool measured = left->measuredPpl && right->measuredPpl;
-        // Where one is measured alone, predictions are compared with predictions; FP16 has none.
-        const auto quality = [&](const CompareRow& r) {
-            return measured || r.subject.kind == Subject::Kind::Original ? r.measuredPpl
-                                                                         : r.predictedPpl;
-        };
-        if (quality(*left) && quality(*right))
-            sum += QStringLiteral("&nbsp;&nbsp;&nbsp; <b>%1</b>&nbsp;%2")
-                       .arg(signedText(*quality(*right) - *quality(*left), 2),
-                            measured ? tr("ppl measured") : tr("ppl predicted"));
+        sum += qualityText(*left, *right);
     }
     m_sum->setText(sum);
     m_plot->setData(std::move(data));
@@ -391,6 +408,11 @@ void ComparePage::addFolder(const QString& folder) {
     if (folder.isEmpty()) return;
     m_model->addFolder(folder);
     compare(Subject::fromKey(m_left->currentData().toString()), {Subject::Kind::Folder, folder});
+}
+
+void ComparePage::folderWritten(const QString& folder) {
+    m_model->forget(folder);
+    addFolder(folder);
 }
 
 void ComparePage::contextMenu(const QPoint& position) {

@@ -29,6 +29,8 @@ public:
     CompareModel* model() const { return m_model; }
     LayerDifferencePlot* plot() const { return m_plot; }
     void addFolder(const QString& folder);
+    /// An export ended there: the folder is added, or what was known of it is not true any more.
+    void folderWritten(const QString& folder);
     /// Which two the bars compare.
     void compare(const Subject& left, const Subject& right);
 
@@ -49,6 +51,7 @@ private:
     void showRows();
     Subject uniformPreset() const;
     void fillBoxes();
+    QString qualityText(const CompareRow& left, const CompareRow& right) const;
     void updateBars();
     void updateButtons();
     void contextMenu(const QPoint& position);

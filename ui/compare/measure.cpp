@@ -108,6 +108,9 @@ void MeasureRuns::start(const MeasureRequest& request) {
             predictedDelta = summary.prediction.deltaNll;
         }
     }
+    const QuantizeOptions& options = m_workbench.options();
+    if (!measurement.planHash.empty())
+        measurement.stage = int(stageOf(options.descentPasses, options.polishSteps));
     const int job = jobs.begin(tr("Measuring perplexity of %1").arg(measurement.plan),
                                QStringLiteral("measure"));
     jobs.setResumable(job, [this, request] { start(request); });

@@ -162,7 +162,7 @@ void PlaceDialog::accept() {
 
 void choosePlace(QWidget* parent, const Workbench& workbench, PlaceDialog::What what,
                  const QString& title, const QString& start,
-                 std::function<void(const QString& path)> chosen) {
+                 std::function<void(const QString& path)> chosen, std::function<void()> none) {
     if (!workbench.engineIsRemote()) {
         const QString path =
             what == PlaceDialog::What::File
@@ -170,13 +170,17 @@ void choosePlace(QWidget* parent, const Workbench& workbench, PlaceDialog::What 
                       parent, title, start,
                       PlaceDialog::tr("Texts (*.txt *.jsonl *.json *.md);;All files (*)"))
                 : QFileDialog::getExistingDirectory(parent, title, start);
-        if (!path.isEmpty()) chosen(path);
+        if (!path.isEmpty())
+            chosen(path);
+        else if (none)
+            none();
         return;
     }
     auto* dialog = new PlaceDialog(workbench.engine(), what, title, start, parent);
     dialog->setAttribute(Qt::WA_DeleteOnClose);
     QObject::connect(dialog, &QDialog::accepted, dialog,
                      [dialog, chosen = std::move(chosen)] { chosen(dialog->path()); });
+    if (none) QObject::connect(dialog, &QDialog::rejected, dialog, std::move(none));
     dialog->open();
 }
 

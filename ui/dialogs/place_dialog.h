@@ -55,9 +55,9 @@ private:
 };
 
 /// Asks for a place on the machine whose paths the engine takes: the system's dialog for this one,
-/// a PlaceDialog for another. `chosen` is not called where the user thinks better of it.
+/// a PlaceDialog for another. `none` is called instead where the user thinks better of it.
 void choosePlace(QWidget* parent, const Workbench& workbench, PlaceDialog::What what,
                  const QString& title, const QString& start,
-                 std::function<void(const QString& path)> chosen);
+                 std::function<void(const QString& path)> chosen, std::function<void()> none = {});
 
 } // namespace bitloom::ui

@@ -234,7 +234,21 @@ QWidget* PreferencesDialog::filesPage() {
     label->setBuddy(cache);
     form->addRow(label, row);
     const auto set = [this, &s, cache] {
-        s.setCacheFolder(cache->text().trimmed());
+        QString folder = cache->text().trimmed();
+        if (folder == QLatin1String("~") || folder.startsWith(QLatin1String("~/")))
+            folder.replace(0, 1, QDir::homePath());
+        // A wrong one would leave the engine without a place for its results.
+        if (!folder.isEmpty() && QDir::isRelativePath(folder)) {
+            setProblem(tr("'%1' is no whole path. The cache stays where it is.").arg(folder));
+            return;
+        }
+        if (!folder.isEmpty() && !(QDir().mkpath(folder) && QFileInfo(folder).isWritable())) {
+            setProblem(tr("'%1' cannot be made, or not be written to. The cache stays where it is.")
+                           .arg(folder));
+            return;
+        }
+        setProblem({});
+        s.setCacheFolder(folder);
         cache->setText(s.cacheFolder());
         countCache();
     };
@@ -264,7 +278,10 @@ QWidget* PreferencesDialog::filesPage() {
                                   QMessageBox::Discard | QMessageBox::Cancel,
                                   QMessageBox::Cancel) != QMessageBox::Discard)
             return;
-        QDir(statisticsFolderOf(s)).removeRecursively();
+        const bool all = QDir(statisticsFolderOf(s)).removeRecursively();
+        setProblem(all ? QString()
+                       : tr("Not everything in '%1' could be deleted. Look at its permissions.")
+                             .arg(statisticsFolderOf(s)));
         countCache();
     });
     auto* autosave = named(new QSpinBox, "autosave", tr("Save the session every"));

@@ -123,7 +123,8 @@ nlohmann::json Measurement::toJson() const {
             {"kl_p99", klP99},
             {"top1_agreement", topAgreement},
             {"tokens", tokens},
-            {"when", when.toStdString()}};
+            {"when", when.toStdString()},
+            {"stage", stage}};
 }
 
 Measurement Measurement::fromJson(const nlohmann::json& json, const std::string& where) {
@@ -146,6 +147,7 @@ Measurement Measurement::fromJson(const nlohmann::json& json, const std::string&
     m.topAgreement = optional(json, "top1_agreement", 0.0);
     m.tokens = optional<int64_t>(json, "tokens", 0);
     m.when = QString::fromStdString(optional(json, "when", std::string()));
+    m.stage = optional(json, "stage", -1);
     return m;
 }
 

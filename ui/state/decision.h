@@ -57,6 +57,8 @@ struct Measurement {
     double klMean = 0, klP99 = 0, topAgreement = 0; ///< against FP16; 0 where not measured
     int64_t tokens = 0;
     QString when; ///< ISO 8601
+    /// How much of the method was in the weights, as a number of MethodStage; −1: not known.
+    int stage = -1;
     bool operator==(const Measurement&) const = default;
 
     nlohmann::json toJson() const;

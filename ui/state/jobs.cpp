@@ -94,6 +94,8 @@ void JobList::call(int job, const QString& method, const QJsonObject& params, do
                    double to, Done done) {
     const int index = indexOf(job);
     if (index < 0 || !m_jobs[size_t(index)].active()) return;
+    // A wish to stop that came as the call before this one ended.
+    if (m_extras[size_t(index)].cancelling) return fail(job, cancelledError());
     if (!m_engine) {
         EngineError error;
         error.code = EngineError::NotRunning;
@@ -169,15 +171,19 @@ void JobList::setResumable(int job, std::function<void()> resume) {
     m_extras[size_t(index)].resume = std::move(resume);
 }
 
+EngineError JobList::cancelledError() {
+    EngineError error;
+    error.code = EngineError::Cancelled;
+    error.message = tr("Cancelled.");
+    return error;
+}
+
 void JobList::cancel(int job) {
     const int index = indexOf(job);
     if (index < 0 || !m_jobs[size_t(index)].active()) return;
     Extra& extra = m_extras[size_t(index)];
     if (extra.call == 0 || !m_engine) {
-        EngineError error;
-        error.code = EngineError::Cancelled;
-        error.message = tr("Cancelled.");
-        fail(job, error);
+        fail(job, cancelledError());
         return;
     }
     if (extra.cancelling) return;

@@ -91,6 +91,7 @@ private:
     int indexOf(int id) const;
     int indexOfCall(int call) const;
     void end(int index, Job::State state);
+    static EngineError cancelledError();
 
     QPointer<EngineClient> m_engine;
     std::deque<Job> m_jobs;

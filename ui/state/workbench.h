@@ -67,6 +67,10 @@ struct CurvePoint {
     Prediction prediction;
 };
 
+/// Measured points for a predictor that does not know them yet: those of its stage whose loss is
+/// more than chance.
+void addMeasurements(Predictor& predictor, const std::vector<Measurement>& measurements);
+
 /// The single source of truth of the application: one model, its statistics, what the user decided,
 /// and everything that follows. Views read from here and listen; they never talk to each other.
 /// Lives on the UI thread; slow work is done on threads of its own and arrives by signals.

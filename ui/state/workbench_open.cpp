@@ -290,6 +290,7 @@ void Workbench::readStatistics(const QString& file, const QString& engineFile, b
                 if (!preset.builtIn) keep.presets.push_back(preset);
             keep.measurements = m_measurements;
             keep.lastPreset = m_lastPreset;
+            keep.modified = m_modified;
             if (m_selectedLayer >= 0)
                 keep.selectedLayer = fromStd(m_model->entries[size_t(m_selectedLayer)].name);
             d->restored = std::move(keep);

@@ -74,9 +74,23 @@ void Workbench::setOptions(HeadStorage head, int descentPasses, int polishSteps)
 
 void Workbench::refitPredictor() {
     d->predictor = d->basePredictor;
-    for (const Measurement& m : m_measurements)
-        if (m.fp16Nll > 0 && !m.planHash.empty())
-            d->predictor.addMeasured({m.distortion, m.nll - m.fp16Nll, m.bitsPerWeight});
+    addMeasurements(d->predictor, m_measurements);
+}
+
+void addMeasurements(Predictor& predictor, const std::vector<Measurement>& measurements) {
+    const std::vector<MeasuredPoint> known = predictor.measured();
+    const auto near = [](double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(a); };
+    for (const Measurement& m : measurements) {
+        if (!(m.fp16Nll > 0) || m.planHash.empty()) continue;
+        if (m.stage >= 0 && m.stage != int(predictor.stage())) continue;
+        // The engine keeps what it measured beside the statistics: the same plan on the same text
+        // would count twice.
+        const MeasuredPoint point{m.distortion, m.nll - m.fp16Nll, m.bitsPerWeight};
+        const bool counted = std::ranges::any_of(known, [&](const MeasuredPoint& k) {
+            return near(k.distortion, point.distortion) && near(k.deltaNll, point.deltaNll);
+        });
+        if (!counted && point.deltaNll > 2 * m.deltaStandardError) predictor.addMeasured(point);
+    }
 }
 
 Plan Workbench::exportablePlan() const {
@@ -108,8 +122,14 @@ void Workbench::applyPreset(const QString& name) {
     if (found == m_presets.end() || !d->context) return;
     Decision next = found->decision;
     next.budget.value = clampedValue(next.budget);
+    try {
+        applyDecisionAs(next, tr("Preset %1").arg(name));
+    } catch (const Error& error) { // its pins may be those of another model
+        emit message(tr("Preset %1 does not fit this model: %2")
+                         .arg(name, QString::fromStdString(error.what())));
+        return;
+    }
     m_lastPreset = name;
-    applyDecisionAs(next, tr("Preset %1").arg(name));
     emit presetsChanged();
 }
 

@@ -212,12 +212,16 @@ bool MainWindow::locateModel(bool ask) {
         openingCameToNothing();
         return false;
     }
-    choosePlace(this, m_workbench, PlaceDialog::What::Model, tr("Locate the model"), {},
-                [this](const QString& folder) {
-                    if (!m_opening) return; // another model was opened meanwhile
-                    m_workbench.restoreNext(m_opening->work);
-                    m_workbench.openModel(folder);
-                });
+    choosePlace(
+        this, m_workbench, PlaceDialog::What::Model, tr("Locate the model"), {},
+        [this](const QString& folder) {
+            if (!m_opening) return; // another model was opened meanwhile
+            m_workbench.restoreNext(m_opening->work);
+            m_workbench.openModel(folder);
+        },
+        [this] {
+            if (m_opening) openingCameToNothing();
+        });
     return m_workbench.phase() == Workbench::Phase::Opening || m_workbench.engineIsRemote();
 }
 
@@ -350,16 +354,30 @@ void MainWindow::dropEvent(QDropEvent* event) {
 
 bool MainWindow::confirmClose() {
     JobList& jobs = m_workbench.jobs();
-    const Job* job = jobs.active();
-    if (!job || job->kind == QLatin1String("chat")) return true;
-    const bool detachable =
-        job->kind == QLatin1String("analyze") || job->kind == QLatin1String("export");
+    // The job that would be missed most: one that can go on without this window, else the first.
+    // Answers in the chat are nothing to keep.
+    const auto keeps = [](const Job& job) {
+        return job.kind == QLatin1String("analyze") || job.kind == QLatin1String("export");
+    };
+    const Job* job = nullptr;
+    int others = -1;
+    for (const Job& each : jobs.jobs()) {
+        if (!each.active() || each.kind == QLatin1String("chat")) continue;
+        ++others;
+        if (!job || (keeps(each) && !keeps(*job))) job = &each;
+    }
+    if (!job) return true;
+    const bool detachable = keeps(*job);
     QMessageBox box(QMessageBox::Question, tr("A job is running"),
                     tr("%1 is not finished.").arg(job->title), QMessageBox::NoButton, this);
     box.setInformativeText(detachable
                                ? tr("It can go on without this window and is found again at the "
                                     "next start. Cancelled, it keeps what is finished.")
                                : tr("Cancelled, it has to be started again."));
+    if (others > 0)
+        box.setInformativeText(box.informativeText() % QLatin1Char(' ') %
+                               (others == 1 ? tr("Another job that waits is cancelled.")
+                                            : tr("%1 other jobs are cancelled.").arg(others)));
     QPushButton* keep =
         detachable ? box.addButton(tr("Keep running"), QMessageBox::AcceptRole) : nullptr;
     QPushButton* cancel = box.addButton(tr("Cancel the job"), QMessageBox::DestructiveRole);
@@ -367,7 +385,7 @@ bool MainWindow::confirmClose() {
     box.setDefaultButton(stay);
     box.setEscapeButton(stay);
     box.exec();
-    if (box.clickedButton() == stay) return false;
+    if (box.clickedButton() != cancel && (!keep || box.clickedButton() != keep)) return false;
     if (keep && box.clickedButton() == keep && m_workbench.engine()) {
         m_workbench.engine()->detach(jobs.engineCall(job->id), [this](const EngineResult& result) {
             if (!result.ok()) {
@@ -379,7 +397,7 @@ bool MainWindow::confirmClose() {
         });
         return false;
     }
-    if (box.clickedButton() == cancel) jobs.cancelAll();
+    jobs.cancelAll();
     return true;
 }
 

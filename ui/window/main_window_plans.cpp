@@ -13,6 +13,7 @@
 #include "ui/window/status_line.h"
 
 #include <QInputDialog>
+#include <QScopeGuard>
 
 #include <algorithm>
 
@@ -39,9 +40,9 @@ void MainWindow::unpinSelection(const QList<int>& layers) {
             changed = m_workbench.unpin(m_workbench.selectedLayer(), channels);
         } else {
             m_workbench.undoStack()->beginMacro(tr("Unpin"));
+            const auto whole = qScopeGuard([this] { m_workbench.undoStack()->endMacro(); });
             for (const int layer : layers)
                 changed = m_workbench.unpin(layer, {}) || changed;
-            m_workbench.undoStack()->endMacro();
         }
     } catch (const Error& error) {
         m_status->say(QString::fromStdString(error.what()));

@@ -18,6 +18,7 @@
 #include <QDragEnterEvent>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMainWindow>
 #include <QMimeData>
 #include <QPlainTextEdit>
 #include <QScrollBar>
@@ -410,6 +411,38 @@ private slots:
         QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
         QVERIFY(page.session().stream(0).size() < 3000);
         QTRY_COMPARE_WITH_TIMEOUT(m_bench->workbench.jobs().activeCount(), 0, patience);
+    }
+
+    /// Esc is the window's shortcut for the job that runs; in the chat it is the answer's, also
+    /// while that waits behind another job.
+    void escapeStopsTheAnswerAndNoOtherJob() {
+        m_bench->startEngine({QStringLiteral("steps=3000"), QStringLiteral("delay=0.01")});
+        SubjectModels models(m_bench->workbench);
+        QMainWindow window;
+        auto* page = new ChatPage(m_bench->workbench, models);
+        window.setCentralWidget(page);
+        QAction stop;
+        stop.setShortcut(Qt::Key_Escape);
+        window.addAction(&stop);
+        JobList& jobs = m_bench->workbench.jobs();
+        const int other = jobs.begin(QStringLiteral("Measuring"), QStringLiteral("measure"));
+        connect(&stop, &QAction::triggered, this, [&] { jobs.cancel(other); });
+        jobs.call(other, QStringLiteral("evaluate"),
+                  {{QStringLiteral("model"), QStringLiteral("m")}}, 0, 1,
+                  [](const EngineResult&) {});
+        window.resize(900, 600);
+        window.show();
+        page->session().setComparing(false);
+        page->setPrompt(QStringLiteral("Once"));
+        page->send();
+        QVERIFY(page->session().busy());
+        auto* prompt = page->findChild<QPlainTextEdit*>(QStringLiteral("chatPrompt"));
+        QVERIFY(prompt);
+        QTest::keyClick(prompt, Qt::Key_Escape);
+        QTRY_VERIFY_WITH_TIMEOUT(!page->session().busy(), patience);
+        QVERIFY(jobs.find(other)->active());
+        QTest::keyClick(prompt, Qt::Key_Escape); // nothing is answered: the job that runs
+        QTRY_VERIFY_WITH_TIMEOUT(!jobs.find(other)->active(), patience);
     }
 
     void takesDroppedFolders() {

@@ -201,6 +201,80 @@ private slots:
         waitForAll(m_bench->workbench);
     }
 
+    /// What answered stays what it was, whatever the side is set to afterwards.
+    void answersKeepTheirModel() {
+        m_bench->startEngine({QStringLiteral("tokens=4")});
+        SubjectModels models(m_bench->workbench);
+        ChatSession session(m_bench->workbench, models);
+        session.setComparing(false);
+        session.send(QStringLiteral("Once"));
+        WAIT_IDLE(session);
+        QVERIFY(!session.isStale(0));
+        session.setSide(0, {Subject::Kind::Preset, QStringLiteral("Small")});
+        QVERIFY(session.isOfAnother(0));
+        QVERIFY(session.isStale(0));
+        QCOMPARE(session.turn()->models[0].title, QStringLiteral("FP16"));
+        session.setSide(0, {Subject::Kind::Original, {}});
+        QVERIFY(!session.isOfAnother(0));
+        waitForAll(m_bench->workbench);
+    }
+
+    /// A full method that was asked for gives way to an answer, and goes on behind it, also where
+    /// that is stopped.
+    void interruptedPreparationsGoOn() {
+        m_bench->startEngine({QStringLiteral("tokens=2000"), QStringLiteral("delay=0.01"),
+                              QStringLiteral("steps=20")});
+        SubjectModels models(m_bench->workbench);
+        ChatSession session(m_bench->workbench, models);
+        session.prepareFull(1);
+        QVERIFY(session.preparing(1));
+        session.send(QStringLiteral("Once"));
+        QTRY_VERIFY_WITH_TIMEOUT(session.stream(0).size() >= 3, patience);
+        QVERIFY(!session.preparing(1));
+        session.stop();
+        WAIT_IDLE(session);
+        QVERIFY(session.preparing(1));
+        QTRY_VERIFY_WITH_TIMEOUT(session.fullReady(1), patience);
+        waitForAll(m_bench->workbench);
+    }
+
+    /// What the engine could not say because it died is asked again.
+    void problemsOfTheEnginePass() {
+        m_bench->startEngine({QStringLiteral("tokens=4")});
+        SubjectModels models(m_bench->workbench);
+        ChatSession session(m_bench->workbench, models);
+        models.info(m_bench->workbench.model()->folder); // on its way
+        m_bench->engine->stop();
+        QTRY_VERIFY_WITH_TIMEOUT(m_bench->engine->state() != EngineClient::State::Ready, patience);
+        m_bench->engine->restart();
+        QTRY_VERIFY_WITH_TIMEOUT(m_bench->engine->state() == EngineClient::State::Ready, patience);
+        QCOMPARE(session.obstacle(), QString());
+        QTRY_VERIFY_WITH_TIMEOUT(!models.info(m_bench->workbench.model()->folder).isEmpty(),
+                                 patience);
+        QCOMPARE(session.obstacle(), QString());
+    }
+
+    /// A wish to stop that meets the end of one call ends the job before the next.
+    void cancelBetweenCalls() {
+        m_bench->startEngine({});
+        QTRY_VERIFY_WITH_TIMEOUT(m_bench->engine->state() == EngineClient::State::Ready, patience);
+        JobList& jobs = m_bench->workbench.jobs();
+        const int job = jobs.begin(QStringLiteral("Two calls"), QStringLiteral("test"));
+        const QJsonObject params{{QStringLiteral("model"), m_bench->workbench.model()->folder},
+                                 {QStringLiteral("text"), QStringLiteral("ab")}};
+        bool first = false, second = false;
+        jobs.call(job, QStringLiteral("tokenize"), params, 0, 0.5, [&](const EngineResult&) {
+            first = true;
+            jobs.call(job, QStringLiteral("tokenize"), params, 0.5, 1,
+                      [&](const EngineResult&) { second = true; });
+        });
+        jobs.cancel(job); // the script answers all the same
+        QTRY_VERIFY_WITH_TIMEOUT(!jobs.find(job)->active(), patience);
+        QVERIFY(first);
+        QVERIFY(!second);
+        QCOMPARE(jobs.find(job)->state, Job::State::Cancelled);
+    }
+
     void withTheProgramItself() {
         if (!m_bench->startRealEngine()) QSKIP("the program is not built");
         SubjectModels models(m_bench->workbench);

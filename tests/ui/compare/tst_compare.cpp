@@ -180,6 +180,70 @@ private slots:
         QCOMPARE(model.rowOf({Subject::Kind::Folder, empty.path()}), -1);
     }
 
+    /// What an export wrote over says nothing of the new one.
+    void exportsReplaceWhatWasMeasured() {
+        SubjectModels models(m_bench->workbench);
+        CompareModel model(m_bench->workbench, models);
+        QTemporaryDir folder;
+        model.addFolder(folder.path());
+        Measurement m;
+        m.nll = 1.6;
+        m.fp16Nll = 1.4;
+        m.text = QStringLiteral("x.txt");
+        model.setFolderMeasurement(folder.path(), m);
+        const auto row = [&]() -> const CompareRow& {
+            return model.rows()[size_t(model.rowOf({Subject::Kind::Folder, folder.path()}))];
+        };
+        QVERIFY(row().measuredPpl.has_value());
+        model.forget(folder.path());
+        QVERIFY(!row().measuredPpl.has_value());
+        QTRY_VERIFY_WITH_TIMEOUT(!row().problem.isEmpty(), patience); // read again
+        model.removeFolder(folder.path());
+    }
+
+    /// Figures of different texts are not subtracted from each other.
+    void comparesLikeWithLike() {
+        SubjectModels models(m_bench->workbench);
+        MeasureRuns runs(m_bench->workbench, models);
+        ComparePage page(m_bench->workbench, models, runs);
+        page.show();
+        QTRY_VERIFY_WITH_TIMEOUT(allKnown(*page.model()), patience);
+        const Subject plan{Subject::Kind::Plan, {}}, original{Subject::Kind::Original, {}};
+        Measurement m;
+        m.planHash = Workbench::planHash(m_bench->workbench.plan().allocation());
+        m.bitsPerWeight = 2.6;
+        m.nll = std::log(20.0);
+        m.fp16Nll = std::log(16.0);
+        m.text = QStringLiteral("a.txt");
+        m.textHash = "a";
+        m.tokens = 100;
+        m_bench->workbench.addMeasurement(m);
+        Measurement fp16;
+        fp16.nll = fp16.fp16Nll = std::log(9.0);
+        fp16.text = QStringLiteral("b.txt");
+        fp16.textHash = "b";
+        fp16.tokens = 100;
+        m_bench->workbench.addMeasurement(fp16); // the latest of FP16, on another text
+        const auto sum = [&] {
+            return page.findChild<QLabel*>(QStringLiteral("compareSum"))->text();
+        };
+        page.compare(original, plan);
+        QTRY_VERIFY2_WITH_TIMEOUT(sum().contains(QStringLiteral("+4.00")), qPrintable(sum()),
+                                  patience);
+        QVERIFY2(sum().contains(QStringLiteral("ppl measured")), qPrintable(sum()));
+        // Two plans measured on different texts are compared by what is predicted.
+        const Subject small{Subject::Kind::Preset, QStringLiteral("Small")};
+        Measurement other = m;
+        for (const Preset& preset : m_bench->workbench.presets())
+            if (preset.name == small.name) other.planHash = m_bench->workbench.summary(preset).hash;
+        other.textHash = "b";
+        other.fp16Nll = std::log(9.0);
+        other.nll = std::log(11.0);
+        m_bench->workbench.addMeasurement(other);
+        page.compare(small, plan);
+        QTRY_VERIFY_WITH_TIMEOUT(sum().contains(QStringLiteral("ppl predicted")), patience);
+    }
+
     void thePage() {
         SubjectModels models(m_bench->workbench);
         MeasureRuns runs(m_bench->workbench, models);
