@@ -240,6 +240,12 @@ private slots:
             QCOMPARE(later, model);
             QCOMPARE(later->loadSeconds, 0.0);
             QVERIFY(has(later->whyNoGpu(), "memory"));
+            hostCuda::api({});
+            QCOMPARE(store.load({sample}, options, Arithmetic::Fast, m_quiet)[0], model);
+            QVERIFY(has(model->whyNoGpu(), "memory"));
+            // Another text is reason enough to try again.
+            store.beginsAnew(*model);
+            QVERIFY(load(store, sample, options)->onGpu());
         }
     }
 

@@ -108,6 +108,7 @@ public:
     }
 
     bool ended() const { return m_ended; }
+    bool anew() const { return m_known == 0; } ///< nothing of the prompt was in the cache
 
     /// One more token, or the end.
     void step() {
@@ -212,8 +213,10 @@ Json generateText(Engine& engine, Job& job) {
         streams.push_back(
             std::make_unique<Stream>(int(i), request.streams[i], *models[i], request.options, job));
     job.report(0, "reading the prompt");
-    for (const auto& stream : streams)
-        stream->start();
+    for (size_t i = 0; i < streams.size(); ++i) {
+        streams[i]->start();
+        if (streams[i]->anew()) engine.models.beginsAnew(*models[i]);
+    }
     for (bool going = true; going;) {
         going = false;
         for (const auto& stream : streams) {

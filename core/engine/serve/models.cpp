@@ -79,16 +79,25 @@ void ModelStore::settle() {
             continue;
         }
         m_tooLarge[it->key] = {it->deviceLimit, it->text->whyNoGpu()};
-        std::string key = it->key;
+        const std::string there = it->key;
+        std::string key = there;
         key.erase(key.find(onGpuMark), std::string_view(onGpuMark).size());
-        if (std::ranges::find(m_loaded, key, &LoadedModel::key) != m_loaded.end()) {
+        if (const auto here = std::ranges::find(m_loaded, key, &LoadedModel::key);
+            here != m_loaded.end()) {
+            here->movedFrom = there;
             it = m_loaded.erase(it);
             continue;
         }
         it->key = key;
+        it->movedFrom = there;
         it->deviceNeeds = 0;
         ++it;
     }
+}
+
+void ModelStore::beginsAnew(LoadedModel& model) {
+    m_tooLarge.erase(model.movedFrom);
+    model.movedFrom.clear();
 }
 
 bool ModelStore::openGpu(DeviceChoice choice, std::string& why) {
@@ -132,12 +141,6 @@ std::string ModelStore::whyNotPlaced(const Wanted& wanted, int64_t needs, int64_
 
 /// Gives those of the models a place on the GPU that may have one, and the others a reason.
 void ModelStore::placeOnDevice(std::vector<Wanted>& wanted, const ComputeOptions& compute) {
-    std::string why;
-    if (!openGpu(compute.choice, why)) {
-        for (Wanted& w : wanted)
-            w.notPlaced = why;
-        return;
-    }
     const int64_t limit = deviceLimit(compute.vramBytes);
     int64_t taken = 0;
     for (Wanted& w : wanted) {
@@ -211,6 +214,27 @@ LoadedModel& ModelStore::add(const Wanted& wanted, const ComputeOptions& compute
     return m_loaded.emplace_front(std::move(model));
 }
 
+std::vector<ModelStore::Wanted> ModelStore::placed(std::vector<Wanted> wanted,
+                                                   const ComputeOptions& compute,
+                                                   Arithmetic arithmetic) {
+    std::string why;
+    if (arithmetic == Arithmetic::Exact) {
+        why = "exact arithmetic is the processor's";
+    } else if (openGpu(compute.choice, why)) {
+        try {
+            std::vector<Wanted> out = wanted;
+            placeOnDevice(out, compute);
+            return out;
+        } catch (const Error& error) {
+            if (compute.choice == DeviceChoice::Cuda) throw;
+            why = error.what();
+        }
+    }
+    for (Wanted& w : wanted)
+        w.notPlaced = why;
+    return wanted;
+}
+
 std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names,
                                            const ComputeOptions& compute, Arithmetic arithmetic,
                                            const Progress& progress) {
@@ -223,11 +247,8 @@ std::vector<LoadedModel*> ModelStore::load(const std::vector<std::string>& names
         w.key = w.weights->fingerprint();
         if (arithmetic == Arithmetic::Exact) w.key += "#exact";
     }
-    if (compute.choice != DeviceChoice::Cpu && arithmetic == Arithmetic::Fast)
-        placeOnDevice(wanted, compute);
-    else if (compute.choice != DeviceChoice::Cpu)
-        for (Wanted& w : wanted)
-            w.notPlaced = "exact arithmetic is the processor's";
+    if (compute.choice != DeviceChoice::Cpu)
+        wanted = placed(std::move(wanted), compute, arithmetic);
     // Two streams of one model each need a cache of their own.
     if (wanted.size() == 2 && wanted[0].key == wanted[1].key) wanted[1].key += secondMark;
     const int64_t limit = compute.memoryOrDefault() / 10 * 9;
@@ -272,7 +293,9 @@ ModelStore::Freed ModelStore::forget(const std::string& name) {
             return true;
         });
     };
-    drop(name.empty() ? std::string() : weights(name)->fingerprint());
+    const std::string dropped = name.empty() ? std::string() : weights(name)->fingerprint();
+    drop(dropped);
+    std::erase_if(m_tooLarge, [&](const auto& known) { return known.first.starts_with(dropped); });
     std::erase_if(m_tries, [&](const Try& entry) {
         if (!name.empty() && entry.handle != name) return false;
         ++freed.models;

@@ -36,6 +36,7 @@ struct LoadedModel {
     int64_t deviceNeeds = 0;     ///< bytes of the GPU's memory that are set aside for it; 0: none
     int64_t deviceLimit = 0;     ///< of all models there, when it was last asked for
     std::string notPlaced;       ///< why it was not even tried on a GPU that was asked for
+    std::string movedFrom;       ///< its key on the GPU that became too small for it
 
     bool onGpu() const { return text->onGpu(); }
     /// Of the GPU's memory: what it was promised, or what it took if that is more.
@@ -73,6 +74,10 @@ public:
     std::vector<LoadedModel*> load(const std::vector<std::string>& names,
                                    const ComputeOptions& compute, Arithmetic arithmetic,
                                    const Progress& progress);
+
+    /// To be said of a model that reads a text from its beginning: what a long text took away from
+    /// the GPU may go there again with the next request.
+    void beginsAnew(LoadedModel& model);
 
     /// Weights that `try` made, and what belongs to them.
     struct Try {
@@ -128,6 +133,8 @@ private:
     int64_t deviceLimit(int64_t vramBytes) const;
     std::string whyNotPlaced(const Wanted& wanted, int64_t needs, int64_t limit, int64_t taken);
     void placeOnDevice(std::vector<Wanted>& wanted, const ComputeOptions& compute);
+    std::vector<Wanted> placed(std::vector<Wanted> wanted, const ComputeOptions& compute,
+                               Arithmetic arithmetic);
     void makeRoom(const std::vector<Wanted>& wanted, Arithmetic arithmetic, int64_t limit);
     LoadedModel& add(const Wanted& wanted, const ComputeOptions& compute, Arithmetic arithmetic,
                      int64_t limit);
