@@ -97,6 +97,12 @@ CudaDevice::~CudaDevice() {
     api().close(m_context);
 }
 
+int64_t CudaDevice::freeBytes() const {
+    BitloomCudaDevice now{};
+    check(api().describe(m_context, &now));
+    return int64_t(now.freeBytes);
+}
+
 CudaMemory::CudaMemory(const CudaDevice& device, size_t bytes) : m_device(&device) {
     device.check(device.api().allocate(device.context(), bytes, &m_data));
 }

@@ -64,7 +64,9 @@ public:
     const CudaLibrary& library() const { return *m_library; }
     const BitloomCudaApi& api() const { return m_library->api(); }
     BitloomCudaContext* context() const { return m_context; }
+    /// As it was when it was opened.
     const BitloomCudaDevice& properties() const { return m_properties; }
+    int64_t freeBytes() const; ///< of its memory, now
     void check(int code) const { m_library->check(code); }
 
 private:

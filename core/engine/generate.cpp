@@ -19,14 +19,16 @@ struct TextModel::State {
     std::shared_ptr<const ModelWeights> weights;
     std::unique_ptr<runtime::TokenModel> model;
     std::string whyNoGpu;
+    runtime::GpuDecoder* gpu = nullptr; ///< the model, where it is one
+    runtime::DecoderOptions processor;  ///< how it runs there
 };
 
 namespace {
 
 /// The model on a GPU; null, and why, where it must be the processor.
-std::unique_ptr<runtime::TokenModel> onGpu(const std::shared_ptr<const ModelWeights>& weights,
-                                           const ModelPlace& place, runtime::KvType kv, int threads,
-                                           std::string& why) {
+std::unique_ptr<runtime::GpuDecoder>
+decoderOnGpu(const std::shared_ptr<const ModelWeights>& weights, const ModelPlace& place,
+             runtime::KvType kv, int threads, std::string& why) {
     try {
         std::shared_ptr<CudaDevice> device = place.device;
         if (!device) {
@@ -58,10 +60,13 @@ TextModel::TextModel(std::shared_ptr<const ModelWeights> weights, const ComputeO
         s.model = std::make_unique<detail::ExactDecoder>(s.weights, memory, threads);
         return;
     }
-    if (place.kind == ModelPlace::Gpu) s.model = onGpu(s.weights, place, kv, threads, s.whyNoGpu);
-    if (!s.model)
-        s.model = std::make_unique<runtime::Decoder>(s.weights,
-                                                     runtime::DecoderOptions{threads, memory, kv});
+    s.processor = {threads, memory, kv};
+    if (place.kind == ModelPlace::Gpu) {
+        auto model = decoderOnGpu(s.weights, place, kv, threads, s.whyNoGpu);
+        s.gpu = model.get();
+        s.model = std::move(model);
+    }
+    if (!s.model) s.model = std::make_unique<runtime::Decoder>(s.weights, s.processor);
 }
 TextModel::~TextModel() = default;
 
@@ -87,8 +92,31 @@ void TextModel::load(Progress& progress) {
         progress.check();
         progress.report(double(b) / double(blocks),
                         "loading block " + std::to_string(b + 1) + " of " + std::to_string(blocks));
-        m_state->model->loadBlock(b);
+        try {
+            m_state->model->loadBlock(b);
+        } catch (const Error& error) {
+            if (!isFull(error)) throw;
+            moveToProcessor(error.what());
+            return load(progress);
+        }
     }
+}
+bool TextModel::onGpu() const {
+    return m_state->gpu != nullptr;
+}
+void TextModel::limitDeviceMemory(int64_t bytes) {
+    if (m_state->gpu) m_state->gpu->limitMemory(bytes);
+}
+bool TextModel::isFull(const Error& error) const {
+    return onGpu() && error.code() == ErrorCode::NoSpace;
+}
+void TextModel::moveToProcessor(const std::string& why) {
+    State& s = *m_state;
+    if (!s.gpu) return;
+    s.model.reset();
+    s.gpu = nullptr;
+    s.whyNoGpu = why;
+    s.model = std::make_unique<runtime::Decoder>(s.weights, s.processor);
 }
 std::string TextModel::deviceName() const {
     return m_state->model->deviceName();
@@ -215,7 +243,9 @@ struct TokenGenerator::State {
           sampler(options.sampling), filter(options.stopStrings) {}
 
     bool atEnd(const Progress& progress);
+    void read(std::span<const int32_t> tokens, const Progress& progress);
     void run(const Progress& progress);
+    void runLast(const Progress& progress);
     std::optional<GeneratedToken> flush();
     void end(Generation::End why) {
         out.end = why;
@@ -266,10 +296,13 @@ void TokenGenerator::start(std::span<const int32_t> prompt, const Progress& prog
         throw Error("the model's context of " + std::to_string(s.model.maxPositions()) +
                         " tokens is full",
                     "Use a shorter prompt.");
-    const auto piece = size_t(s.model.promptPiece());
-    for (size_t at = size_t(known); at < prompt.size(); at += piece)
-        s.logits =
-            s.model.advance(prompt.subspan(at, std::min(piece, prompt.size() - at)), &progress);
+    try {
+        s.read(prompt.subspan(size_t(known)), progress);
+    } catch (const Error& error) {
+        if (!s.model.isFull(error)) throw;
+        s.model.moveToProcessor(error.what());
+        s.read(prompt, progress);
+    }
     s.out.promptSeconds = secondsSince(begin);
     if (s.tokenizer) {
         // The text goes on behind the prompt: a first word keeps the space in front of it.
@@ -280,8 +313,25 @@ void TokenGenerator::start(std::span<const int32_t> prompt, const Progress& prog
     s.history.assign(prompt.begin(), prompt.end());
 }
 
-/// Runs the last token: logits of the next one, or that itself.
+/// Tokens behind what the cache holds, and the logits of the next one.
+void TokenGenerator::State::read(std::span<const int32_t> tokens, const Progress& progress) {
+    const auto piece = size_t(model.promptPiece());
+    for (size_t at = 0; at < tokens.size(); at += piece)
+        logits = model.advance(tokens.subspan(at, std::min(piece, tokens.size() - at)), &progress);
+}
+
 void TokenGenerator::State::run(const Progress& progress) {
+    try {
+        runLast(progress);
+    } catch (const Error& error) {
+        if (!model.isFull(error)) throw;
+        model.moveToProcessor(error.what());
+        read(history, progress);
+    }
+}
+
+/// Runs the last token: logits of the next one, or that itself.
+void TokenGenerator::State::runLast(const Progress& progress) {
     if (options.alternatives > 0 || !model.chooses(options.sampling)) {
         logits = model.advance({&out.ids.back(), 1}, &progress);
         return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/cuda_library.h"
+#include "core/base/error.h"
 #include "core/base/progress.h"
 #include "core/engine/compute.h"
 #include "core/engine/model_weights.h"
@@ -91,13 +92,19 @@ public:
     int64_t maxPositions() const;
     const ModelConfig& config() const;
     /// Reads all weights at once rather than when they are first needed, where they are to stay in
-    /// memory. Throws Error(Cancelled); what is read until then is kept.
+    /// memory. Throws Error(Cancelled); what is read until then is kept. What does not fit on a GPU
+    /// after all moves to the processor.
     void load(Progress& progress);
     std::string deviceName() const; ///< "processor", "NVIDIA H200"
+    bool onGpu() const;
+    void limitDeviceMemory(int64_t bytes); ///< of the GPU's, from now on; 0 = what there is
     /// Why it computes on the processor where a GPU was wished for; else empty.
     const std::string& whyNoGpu() const;
-    bool resident() const;       ///< weights stay in memory
-    int64_t memoryBytes() const; ///< held now: weights and cache, without mapped files
+    /// Gives the GPU's memory back and goes on there, with an empty cache; `why` is whyNoGpu().
+    void moveToProcessor(const std::string& why);
+    bool isFull(const Error& error) const; ///< the GPU's memory is what it ran out of
+    bool resident() const;                 ///< weights stay in memory
+    int64_t memoryBytes() const;           ///< held now: weights and cache, without mapped files
     /// Weights and cache, mapped or not: what one model takes beside another.
     int64_t workingBytes() const;
     int64_t weightBytes() const; ///< that a token reads; of what is loaded
@@ -117,7 +124,8 @@ private:
     std::unique_ptr<State> m_state;
 };
 
-/// Continues a prompt token by token, so that several models can take turns. One thread at a time.
+/// Continues a prompt token by token, so that several models can take turns. A text that a GPU's
+/// memory becomes too small for goes on on the processor. One thread at a time.
 class TokenGenerator {
 public:
     /// `tokenizer` may be null: then texts stay empty and stop strings are refused.

@@ -574,6 +574,10 @@
         <translation>Wird geladen…</translation>
     </message>
     <message>
+        <source>Not on a GPU: %1</source>
+        <translation>Nicht auf einer GPU: %1</translation>
+    </message>
+    <message>
         <source>Preparing the full method, %1 %</source>
         <translation>Ganzes Verfahren wird vorbereitet, %1 %</translation>
     </message>
@@ -652,6 +656,14 @@
     <message>
         <source>memory</source>
         <translation>Speicher</translation>
+    </message>
+    <message>
+        <source>on %1</source>
+        <translation>auf %1</translation>
+    </message>
+    <message>
+        <source>on the processor</source>
+        <translation>auf dem Prozessor</translation>
     </message>
     <message>
         <source>quick preview</source>

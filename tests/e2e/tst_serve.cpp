@@ -78,7 +78,10 @@ class TestServe : public QObject {
     }
 
 private slots:
-    void initTestCase() { m_cache = m_folder.filePath("cache"); }
+    void initTestCase() {
+        m_cache = m_folder.filePath("cache");
+        qputenv("BITLOOM_CUDA_LIBRARY", ""); // the same with and without a GPU
+    }
     void cleanupTestCase() { m_shared.reset(); }
 
     void handshake() {
@@ -90,7 +93,14 @@ private slots:
         QCOMPARE(hello["pid"], Json(engine.process().processId()));
         QCOMPARE(hello["cache"], Json(m_cache.toStdString()));
         QCOMPARE(hello["threads"], Json(2));
+        QCOMPARE(hello["device"], Json("cpu"));
         QCOMPARE(hello["devices"][0]["name"], Json("cpu"));
+        const Json& cuda = hello["devices"][1];
+        QCOMPARE(cuda["name"], Json("cuda"));
+        QCOMPARE(cuda["generate_reason"], Json("BITLOOM_CUDA_LIBRARY is empty"));
+        QCOMPARE(std::ranges::count(cuda["methods"], Json("generate")), 0);
+        QCOMPARE(std::ranges::count(cuda["methods"], Json("quantize")),
+                 cuda["available"] == Json(true) ? 1 : 0);
         QVERIFY(fs::exists(hello["sample"].get<std::string>()));
         QVERIFY(hello["memory_limit"] > 0);
         QCOMPARE(hello["detached"], Json::array());
@@ -353,6 +363,42 @@ private slots:
                  Json(-32001));
     }
 
+    /// A GPU is an error where it must be and a reason where it may be.
+    void withoutAGpu() {
+        ServeClient& engine = shared();
+        Json asked = {{"streams", {{{"model", sample}}}},
+                      {"prompt", "Once upon a time"},
+                      {"max_tokens", 4},
+                      {"device", "cuda"}};
+        const Json error = engine.error("generate", asked);
+        QCOMPARE(error["code"], Json(-32005));
+        QCOMPARE(error["data"]["code"], Json(5));
+        QVERIFY2(error["message"].get<std::string>().find("no GPU can be used: "
+                                                          "BITLOOM_CUDA_LIBRARY") == 0,
+                 error.dump().c_str());
+        QVERIFY(error["data"]["hint"].get<std::string>().find("auto") != std::string::npos);
+        asked["device"] = "auto";
+        const Json result = engine.call("generate", asked);
+        const Json& stream = result["streams"][0];
+        QCOMPARE(stream["device"], Json("processor"));
+        QCOMPARE(stream["device_reason"], Json("BITLOOM_CUDA_LIBRARY is empty"));
+        QCOMPARE(result["device"], Json("cpu"));
+        QCOMPARE(engine.seenOf("stream")[0]["device_reason"], stream["device_reason"]);
+        asked.erase("device");
+        const Json silent = engine.call("generate", asked)["streams"][0];
+        QVERIFY(!silent.contains("device_reason"));
+        QCOMPARE(silent["ids"], stream["ids"]);
+        asked["exact"] = true;
+        asked["device"] = "cuda";
+        const Json exact = engine.call("generate", asked)["streams"][0];
+        QVERIFY(exact["device_reason"].get<std::string>().find("exact") != std::string::npos);
+        asked["device"] = "tpu";
+        QCOMPARE(engine.error("generate", asked)["code"], Json(-32602));
+        asked["device"] = "auto";
+        asked["vram"] = 0;
+        QCOMPARE(engine.error("generate", asked)["code"], Json(-32602));
+    }
+
     /// What the cache holds of a conversation is used, and changes nothing.
     void conversation() {
         ServeClient& engine = shared();
@@ -519,7 +565,7 @@ private slots:
         const Json result = engine.call("selftest");
         QCOMPARE(result["failed"], Json(0));
         QCOMPARE(engine.seenOf("check").size(), result["checks"].size());
-        QCOMPARE(engine.error("selftest", {{"device", "cuda"}})["code"], Json(-32001));
+        QCOMPARE(engine.error("selftest", {{"device", "cuda"}})["code"], Json(-32005));
     }
 
     void cancelPhases_data() {

@@ -434,6 +434,47 @@ private slots:
             QVERIFY(furthest(there.advance({&id, 1}), here.advance({&id, 1})) < 5e-3);
     }
 
+    /// A text that the GPU's memory becomes too small for goes on on the processor.
+    void memoryRunsOut() {
+        const auto weights =
+            std::make_shared<Variant>(weightsOf(golden("llama2-gqa")), 2048, false);
+        const std::vector<int32_t> prompt = ids(1020, weights->config().vocab);
+        NoProgress progress;
+        GenerateOptions options;
+        options.maxTokens = 12;
+        options.stopAtEos = false;
+        TextModel there(weights, compute(), Arithmetic::Fast);
+        const Generation expected = generate(there, nullptr, prompt, options, {}, progress);
+        for (const int alternatives : {0, 1}) { // chosen by the device, and not
+            TextModel model(weights, compute(), Arithmetic::Fast, KvType::F16, gpu());
+            options.alternatives = alternatives;
+            TokenGenerator generator(model, nullptr, options);
+            generator.start(prompt, progress);
+            QVERIFY(model.onGpu());
+            model.limitDeviceMemory(model.memoryBytes() + 1000);
+            int64_t onGpu = 0;
+            while (generator.next(progress))
+                onGpu += model.onGpu();
+            // The cache was made for 1024 tokens; the last one need not fit.
+            QCOMPARE(onGpu, 5);
+            QCOMPARE(generator.result().ids, expected.ids);
+            QCOMPARE(model.deviceName(), std::string("processor"));
+            QVERIFY2(model.whyNoGpu().find("1,025 tokens") != std::string::npos,
+                     model.whyNoGpu().c_str());
+            QCOMPARE(hostCuda::counts().allocated, 0);
+        }
+        // Room for what is needed is enough where there is none for twice as much.
+        TextModel model(weights, compute(), Arithmetic::Fast, KvType::F16, gpu());
+        const std::vector<int32_t> first(prompt.begin(), prompt.begin() + 1000);
+        model.advance(first);
+        const int64_t cache = 2 * weights->config().layers * weights->config().kvHeads *
+                              weights->config().headDim * 2;
+        model.limitDeviceMemory(model.memoryBytes() + 1200 * cache);
+        model.advance(ids(190, weights->config().vocab));
+        QVERIFY(model.onGpu());
+        COMPARE_ERROR(model.advance(ids(500, weights->config().vocab)), "may be used");
+    }
+
     void whereItCannot() {
         const auto weights = sample();
         Behaviour little;

@@ -273,6 +273,9 @@ private slots:
         QCOMPARE(json, (Json{{"code", -32004},
                              {"message", "full"},
                              {"data", {{"code", 4}, {"hint", "Make room."}}}}));
+        const Json none = RpcError(Error(ErrorCode::NoDevice, "no GPU", "Use cpu.")).toJson();
+        QCOMPARE(none["code"], Json(-32005));
+        QCOMPARE(none["data"]["code"], Json(5));
         QCOMPARE(RpcError(RpcCode::InvalidParams, "x").exitCode(), 2);
         QCOMPARE(RpcError(RpcCode::Internal, "x").exitCode(), 1);
         QCOMPARE(RpcError(RpcCode::Cancelled, "x").exitCode(), 3);

@@ -4,6 +4,7 @@
 
 #include "tests/support/host_cuda_parts.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -79,7 +80,9 @@ int describe(Context*, BitloomCudaDevice* device) {
     std::snprintf(device->name, sizeof device->name, "Emulated");
     device->major = 9;
     device->multiprocessors = behaviour().multiprocessors;
-    device->memoryBytes = device->freeBytes = behaviour().memoryBytes;
+    device->memoryBytes = behaviour().memoryBytes;
+    device->freeBytes =
+        device->memoryBytes - std::min(device->memoryBytes, uint64_t(counted().allocated));
     return BITLOOM_CUDA_OK;
 }
 int synchronize(Context* context) {

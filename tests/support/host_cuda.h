@@ -22,7 +22,8 @@ struct Behaviour {
     bool gemm = true;                         ///< multiplyMany works
     int multiprocessors = 4;
 };
-/// One device at a time: behaviour is what the next open() sees.
+/// One device at a time. Behaviour counts at once: a device that is open may have its memory taken
+/// away.
 const BitloomCudaApi& api(const Behaviour& behaviour);
 
 /// What has been done since the device was opened.

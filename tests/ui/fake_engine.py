@@ -13,6 +13,9 @@
     steps=N    progress steps of try, quantize and evaluate  (4)
     lose=N     the first N generate calls say that their try: handle is gone  (0)
     limit=B    memory limit in bytes
+    device=D   as it was started: cpu, cuda or auto          (cpu)
+    gpu=NAME   there is one; without a name there is none
+    threads=N                                                (2)
 """
 import json
 import os
@@ -23,10 +26,11 @@ import threading
 import time
 
 OPTIONS = {"tokens": "20", "differ": "-1", "delay": "0", "order": "turns", "steps": "4",
-           "lose": "0", "limit": "8000000000"}
+           "lose": "0", "limit": "8000000000", "device": "cpu", "gpu": "", "threads": "2"}
 OPTIONS.update(argument.split("=", 1) for argument in sys.argv[1:])
 TOKENS, DIFFER, STEPS = int(OPTIONS["tokens"]), int(OPTIONS["differ"]), int(OPTIONS["steps"])
 DELAY, ORDER = float(OPTIONS["delay"]), OPTIONS["order"]
+GPU = OPTIONS["gpu"] if OPTIONS["device"] != "cpu" else ""
 WORDS = " once upon a time there was a small red fox who lived in the old wood".split(" ")[1:]
 
 lock = threading.Lock()
@@ -88,7 +92,10 @@ def token_of(model, index):
 def stream_fields(request, sent):
     ids = [token_of(request["model"], i)[0] for i in range(sent)]
     prompt = request.get("ids") or [1] + list(range(len(request.get("prompt", ""))))
-    return {"model": request["model"], "prompt_ids": prompt, "ids": ids,
+    place = {"device": GPU or "processor"}
+    if OPTIONS["device"] != "cpu" and not GPU:
+        place["device_reason"] = "no <device>"
+    return {"model": request["model"], "prompt_ids": prompt, "ids": ids, **place,
             "text": "".join(token_of(request["model"], i)[1] for i in range(sent)),
             "prompt_tokens": len(prompt), "cached_tokens": 0, "tokens": sent, "load_seconds": 0.2,
             "prompt_seconds": 0.1, "first_token_seconds": 0.31, "seconds": 1.0,
@@ -167,7 +174,8 @@ def quantize(job, params):
     shutil.rmtree(os.path.join(partial, "work"))
     os.rename(partial, params["output"])
     return {"output": params["output"], "bytes": 8192, "predicted_bytes": 8192, "seconds": 4.0,
-            "layers_resumed": 0, "verified": params.get("verify", False), "asked": params}
+            "layers_resumed": 0, "verified": params.get("verify", False), "asked": params,
+            "device": "cuda" if GPU else "cpu", "threads": int(OPTIONS["threads"])}
 
 
 def run(request):
@@ -226,10 +234,14 @@ def main():
         params = request.get("params", {})
         if method == "hello":
             send({"id": number, "result": {
-                "protocol": 1, "version": "fake", "pid": os.getpid(), "threads": 2, "detached": [],
-                "memory_limit": int(OPTIONS["limit"]),
+                "protocol": 1, "version": "fake", "pid": os.getpid(),
+                "threads": int(OPTIONS["threads"]), "detached": [],
+                "memory_limit": int(OPTIONS["limit"]), "device": OPTIONS["device"],
                 "devices": [{"name": "cpu", "available": True, "reason": ""},
-                            {"name": "cuda", "available": False, "reason": "no device"}]}})
+                            {"name": "cuda", "available": bool(OPTIONS["gpu"]),
+                             "reason": "" if OPTIONS["gpu"] else "no device",
+                             "generate_reason": "" if OPTIONS["gpu"] else "no library",
+                             "methods": ["quantize", "generate"] if OPTIONS["gpu"] else []}]}})
         elif method == "cancel":
             cancelled.add(params["job"])
             with lock:

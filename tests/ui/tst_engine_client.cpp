@@ -4,12 +4,15 @@
 // The client of the engine against `bitloom serve` itself, and against programs that are not one or
 // die at the worst moment: every call must end, once, with a reason.
 #include "ui/engine_client/engine_client.h"
+#include "ui/engine_client/engine_devices.h"
 #include "ui/engine_client/remote_files.h"
 
 #include "core/model/checkpoint.h"
 
 #include <QDir>
 #include <QFile>
+#include <QJsonArray>
+#include <QJsonObject>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTimer>
@@ -589,6 +592,39 @@ private slots:
         RemoteCopy::skeleton(&engine, tricky, parent, this,
                              [&](const QString&, const EngineError& error) { failure = error; });
         QTRY_COMPARE_WITH_TIMEOUT(failure.code, int(EngineError::BadAnswer), patience);
+    }
+
+    /// Two libraries make a GPU of use, and neither is of any where the engine was not told so.
+    void devices() {
+        const auto hello = [](const QString& started, const QStringList& methods) {
+            const QJsonObject cpu{{QStringLiteral("name"), QStringLiteral("cpu")}};
+            const QJsonObject cuda{
+                {QStringLiteral("name"), QStringLiteral("cuda")},
+                {QStringLiteral("reason"), QStringLiteral("no libtorch")},
+                {QStringLiteral("generate_reason"), QStringLiteral("no kernels")},
+                {QStringLiteral("methods"), QJsonArray::fromStringList(methods)}};
+            QJsonObject out{{QStringLiteral("devices"), QJsonArray{cpu, cuda}}};
+            if (!started.isEmpty()) out[QStringLiteral("device")] = started;
+            return out;
+        };
+        const QString quantize = QStringLiteral("quantize"), generate = QStringLiteral("generate");
+        for (const char* started : {"auto", "cuda"}) {
+            const QJsonObject one = hello(QString::fromLatin1(started), {generate});
+            QVERIFY(EngineDevice::of(one, generate).cuda);
+            QCOMPARE(EngineDevice::of(one, generate).reason, QString());
+            QVERIFY(!EngineDevice::of(one, quantize).cuda);
+            QCOMPARE(EngineDevice::of(one, quantize).reason, QStringLiteral("no libtorch"));
+            const QJsonObject other = hello(QString::fromLatin1(started), {quantize});
+            QVERIFY(EngineDevice::of(other, quantize).cuda);
+            QCOMPARE(EngineDevice::of(other, generate).reason, QStringLiteral("no kernels"));
+        }
+        for (const char* started : {"cpu", ""}) {
+            const QJsonObject both = hello(QString::fromLatin1(started), {quantize, generate});
+            QVERIFY(!EngineDevice::of(both, quantize).cuda);
+            QCOMPARE(EngineDevice::of(both, quantize).key(), QStringLiteral("cpu"));
+            QCOMPARE(EngineDevice::of(both, quantize).reason, QString());
+        }
+        QVERIFY(!EngineDevice::of({}, quantize).cuda);
     }
 
     void commands() {

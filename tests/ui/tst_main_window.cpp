@@ -399,7 +399,9 @@ private slots:
 
         f.window->startEngine();
         QTRY_COMPARE_WITH_TIMEOUT(f.workbench.engine()->state(), EngineClient::State::Dead, 30'000);
-        QVERIFY(bytesOf(folder.filePath(QStringLiteral("called"))).startsWith("serve --cache"));
+        const QString called = folder.filePath(QStringLiteral("called"));
+        QVERIFY(bytesOf(called).startsWith("serve --cache"));
+        QVERIFY(bytesOf(called).contains("--device auto")); // the engine's own default is cpu
         QVERIFY(restart->isVisible());
         QCOMPARE(status->text(), QStringLiteral("engine not running"));
         QVERIFY(QFile::remove(folder.filePath(QStringLiteral("called"))));
@@ -407,6 +409,9 @@ private slots:
         QVERIFY(!restart->isVisible());
         QTRY_VERIFY_WITH_TIMEOUT(restart->isVisible(), 30'000);
         QVERIFY(QFile::exists(folder.filePath(QStringLiteral("called"))));
+        f.settings.setDevice(QStringLiteral("cuda"));
+        QTRY_VERIFY_WITH_TIMEOUT(bytesOf(called).contains("--device cuda"), 30'000);
+        QTRY_VERIFY_WITH_TIMEOUT(restart->isVisible(), 30'000);
         f.workbench.setEngine(nullptr);
     }
 

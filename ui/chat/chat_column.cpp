@@ -269,6 +269,11 @@ QStringList ChatColumn::figureParts(bool rich) const {
     else if (!stream.empty())
         parts << group(locale.toString(stream.size()), tr("tokens"), rich);
     if (!f.resident) parts << tr("read from disk for every token");
+    // Of the processor only who wished for a GPU needs to hear.
+    if (!f.deviceReason.isEmpty())
+        parts << tr("on the processor");
+    else if (!f.device.isEmpty() && f.device != QLatin1String("processor"))
+        parts << tr("on %1").arg(rich ? f.device.toHtmlEscaped() : f.device);
     // Lines break between figures, not within.
     for (QString& part : parts)
         if (!part.startsWith(QLatin1Char('<'))) part.replace(QLatin1Char(' '), nbsp);
@@ -397,6 +402,9 @@ void ChatColumn::refresh() {
     const QStringList parts = figureParts(true);
     m_figures->setText(parts.isEmpty() ? QString(nbsp)
                                        : parts.join(QStringLiteral("&nbsp;&nbsp;&nbsp; ")));
+    const QString& whyNoGpu = stream.figures().deviceReason;
+    m_figures->setToolTip(
+        whyNoGpu.isEmpty() ? QString() : tr("Not on a GPU: %1").arg(whyNoGpu).toHtmlEscaped());
     m_copy->setEnabled(!stream.empty());
     m_again->setEnabled(turn && !m_session.busy());
     refreshMethod();

@@ -82,6 +82,8 @@ void TokenStream::finish(const QJsonObject& result) {
     m_figures.contextTotal = integer("context_total");
     m_figures.promptTokens = integer("prompt_tokens");
     m_figures.resident = result[QLatin1String("resident")].toBool(true);
+    m_figures.device = result[QLatin1String("device")].toString();
+    m_figures.deviceReason = result[QLatin1String("device_reason")].toString();
     m_promptIds = result[QLatin1String("prompt_ids")].toArray();
     m_end = endOf(result[QLatin1String("end")].toString());
     m_state = m_end == End::Cancelled ? State::Stopped : State::Done;

@@ -45,6 +45,8 @@ public:
         double tokensPerSecond = -1, firstTokenSeconds = -1, loadSeconds = -1, seconds = -1;
         qint64 memory = -1, contextUsed = -1, contextTotal = -1, promptTokens = -1;
         bool resident = true; ///< false: read from the disk for every token
+        QString device;       ///< "processor" or the GPU's name; empty while not known
+        QString deviceReason; ///< why not a GPU, where one was wished for
     };
 
     void clear() { *this = {}; }

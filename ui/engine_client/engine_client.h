@@ -27,6 +27,7 @@ struct EngineError {
         Usage = -32002,
         Cancelled = -32003,
         NoSpace = -32004,
+        NoDevice = -32005,
         VersionMismatch = -32010,
         EngineDied = -33001, ///< the process ended before it answered
         NotRunning = -33002, ///< called while the engine was dead

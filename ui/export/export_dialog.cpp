@@ -7,6 +7,7 @@
 #include "ui/chat/subject.h"
 #include "ui/dialogs/place_dialog.h"
 #include "ui/engine_client/engine_client.h"
+#include "ui/engine_client/engine_devices.h"
 #include "ui/export/export_progress.h"
 #include "ui/export/remote_place.h"
 #include "ui/models/texts.h"
@@ -25,7 +26,7 @@
 #include <QFormLayout>
 #include <QGuiApplication>
 #include <QHBoxLayout>
-#include <QJsonArray>
+#include <QJsonObject>
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
@@ -285,7 +286,7 @@ void ExportDialog::updateSize() {
     const int shards = int((m_bytes + shardBytes - 1) / shardBytes);
     m_shards->setText(shards <= 1 ? tr("1 shard, model.safetensors")
                                   : tr("%1 shards of at most 5 GB").arg(shards));
-    const double seconds = ExportRun::estimateSeconds(now, m_workbench.settings());
+    const double seconds = ExportRun::estimateSeconds(now, m_workbench);
     m_time->setFullText(
         seconds > 0 ? tr("about %1, as fast as the last export here").arg(durationText(seconds))
                     : tr("known once it runs: this is the first export here"));
@@ -305,20 +306,13 @@ void ExportDialog::showDevice() {
         m_deviceReason->setFullText({});
         return;
     }
-    QString used = QStringLiteral("CPU"), reason;
-    for (const QJsonValue& value : engine->hello()[QLatin1String("devices")].toArray()) {
-        const QJsonObject device = value.toObject();
-        if (device[QLatin1String("name")].toString() != QLatin1String("cuda")) continue;
-        if (!device[QLatin1String("available")].toBool())
-            reason =
-                tr("CUDA is not available: %1").arg(device[QLatin1String("reason")].toString());
-        else if (m_workbench.settings().device() != QLatin1String("cpu"))
-            used = QStringLiteral("CUDA");
-    }
+    const EngineDevice device = EngineDevice::of(engine->hello(), QStringLiteral("quantize"));
+    const QString used = device.cuda ? QStringLiteral("CUDA") : QStringLiteral("CPU");
     const int count = engine->hello()[QLatin1String("threads")].toInt();
     const QString threads = count == 1 ? tr("1 thread") : tr("%1 threads").arg(count);
     m_device->setText(tr("%1, %2").arg(used, threads));
-    m_deviceReason->setFullText(reason);
+    m_deviceReason->setFullText(
+        device.reason.isEmpty() ? QString() : tr("CUDA is not available: %1").arg(device.reason));
 }
 
 void ExportDialog::check() {

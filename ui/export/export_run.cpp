@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/export/export_run.h"
 
+#include "ui/engine_client/engine_client.h"
+#include "ui/engine_client/engine_devices.h"
 #include "ui/export/remote_partial.h"
 #include "ui/models/texts.h"
 #include "ui/state/settings.h"
@@ -17,11 +19,15 @@ namespace {
 const QString exportKind = QStringLiteral("export");
 constexpr double unpackShare = 0.1; // of the progress, where a Hugging Face folder follows
 
-/// Where the speed of the last export with the same settings is kept.
-QString speedKey(const ExportRequest& request) {
-    return QStringLiteral("export/weights_per_second/%1-%2")
-        .arg(request.options.descentPasses)
-        .arg(request.options.polishSteps);
+/// Where the speed of the last export with the same settings is kept: of the engine's machine, on
+/// the same device ("cpu", "cuda") and with as many threads.
+QString speedKey(const ExportRequest& request, const Settings& settings, const QString& device,
+                 int threads) {
+    return settings.placeKey(QStringLiteral("export/weights_per_second/%1-%2-%3-%4")
+                                 .arg(request.options.descentPasses)
+                                 .arg(request.options.polishSteps)
+                                 .arg(device)
+                                 .arg(threads));
 }
 
 } // namespace
@@ -132,12 +138,19 @@ void ExportRun::succeed() {
 
 void ExportRun::rememberSpeed(double seconds) {
     if (seconds <= 0 || !m_request.plan) return;
-    m_workbench.settings().setValue(speedKey(m_request),
-                                    double(m_request.plan->weights()) / seconds);
+    Settings& settings = m_workbench.settings();
+    settings.setValue(speedKey(m_request, settings, m_result[QLatin1String("device")].toString(),
+                               m_result[QLatin1String("threads")].toInt()),
+                      double(m_request.plan->weights()) / seconds);
 }
 
-double ExportRun::estimateSeconds(const ExportRequest& request, Settings& settings) {
-    const double speed = settings.value(speedKey(request)).toDouble();
+double ExportRun::estimateSeconds(const ExportRequest& request, Workbench& workbench) {
+    if (!workbench.engine()) return -1;
+    const QJsonObject hello = workbench.engine()->hello();
+    const Settings& settings = workbench.settings();
+    const QString device = EngineDevice::of(hello, QStringLiteral("quantize")).key();
+    const int threads = hello[QLatin1String("threads")].toInt();
+    const double speed = settings.value(speedKey(request, settings, device, threads)).toDouble();
     return speed > 0 && request.plan ? double(request.plan->weights()) / speed : -1;
 }
 

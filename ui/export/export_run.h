@@ -67,8 +67,9 @@ public:
     void verify();
     bool verifying() const { return m_verifyJob != 0; }
 
-    /// Seconds that an export of this plan may take here; negative before the first one.
-    static double estimateSeconds(const ExportRequest& request, Settings& settings);
+    /// Seconds that an export of this plan may take with the present engine, on its device and with
+    /// its threads; negative before the first one there.
+    static double estimateSeconds(const ExportRequest& request, Workbench& workbench);
 
 signals:
     void changed();  ///< progress, steps or state

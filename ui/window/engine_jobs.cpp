@@ -19,8 +19,7 @@ QStringList engineOptions(const Settings& settings) {
         options << QStringLiteral("--threads") << QString::number(settings.threads());
     if (settings.memoryLimit() > 0)
         options << QStringLiteral("--memory") << QString::number(settings.memoryLimit());
-    if (settings.device() != QLatin1String("auto"))
-        options << QStringLiteral("--device") << settings.device();
+    options << QStringLiteral("--device") << settings.device();
     return options;
 }
 

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/window/status_line.h"
 
+#include "ui/engine_client/engine_devices.h"
 #include "ui/models/jobs_model.h"
 #include "ui/models/texts.h"
 #include "ui/plots/elided_label.h"
@@ -177,11 +178,9 @@ void StatusLine::updateEngine() {
     }
     switch (engine->state()) {
     case EngineClient::State::Ready: {
-        QString device = tr("CPU");
-        for (const QJsonValue& entry : engine->hello().value(QLatin1String("devices")).toArray())
-            if (entry[QLatin1String("name")].toString() == QLatin1String("cuda") &&
-                entry[QLatin1String("available")].toBool())
-                device = tr("CUDA");
+        const bool cuda = EngineDevice::of(engine->hello(), QStringLiteral("quantize")).cuda ||
+                          EngineDevice::of(engine->hello(), QStringLiteral("generate")).cuda;
+        const QString device = cuda ? tr("CUDA") : tr("CPU");
         const int threads = engine->hello().value(QLatin1String("threads")).toInt();
         m_engine->setText(tr("%1, %n thread(s)", nullptr, threads).arg(device));
         m_engine->setToolTip(tr("The engine runs: %1").arg(engine->command().text()));

@@ -3,6 +3,7 @@
 #include "core/engine/runtime/gpu_decoder.h"
 
 #include "core/base/error.h"
+#include "core/base/units.h"
 #include "core/engine/runtime/check_ids.h"
 #include "core/engine/runtime/gpu_decoder_parts.h"
 
@@ -52,13 +53,29 @@ void GpuDecoder::rewind(int64_t position) {
     m_position = position;
 }
 
+int64_t GpuDecoder::roomFor(int64_t positions) const {
+    const int64_t most = m_weights->config().maxPositions;
+    const int64_t roomy =
+        std::min(most, std::max<int64_t>({positions, 2 * m_cache->capacity, 1024}));
+    if (m_mostBytes == 0) return roomy;
+    // The old cache goes when the new one is there.
+    const int64_t left = m_mostBytes - memoryBytes();
+    for (const int64_t wanted : {roomy, positions})
+        if (cacheBytes(m_weights->config(), m_kv, wanted) <= left) return wanted;
+    throw Error(ErrorCode::NoSpace,
+                "a text of " + formatCount(positions) + " tokens takes " +
+                    formatBytes(cacheBytes(m_weights->config(), m_kv, positions)) +
+                    " more of the GPU's memory; " + formatBytes(std::max<int64_t>(left, 0)) +
+                    " may be used",
+                "Allow more of it, or compute on the processor.");
+}
+
 void GpuDecoder::reserve(int64_t positions) {
     Cache& cache = *m_cache;
     if (positions <= cache.capacity) return;
     const ModelConfig& config = m_weights->config();
     const BitloomCudaApi& api = m_device->api();
-    const int64_t grown =
-        std::min(config.maxPositions, std::max<int64_t>({positions, 2 * cache.capacity, 1024}));
+    const int64_t grown = roomFor(positions);
     const int64_t rowBytes = config.headDim * (m_kv == KvType::F16 ? 2 : 1);
     m_graphs = std::make_unique<Graphs>(); // they know where the cache was
     const auto enlarged = [&](const std::unique_ptr<CudaMemory>& memory, int64_t bytes) {
@@ -84,8 +101,7 @@ void GpuDecoder::reserve(int64_t positions) {
     m_device->check(api.synchronize(m_device->context()));
     cache.layers = std::move(layers);
     cache.capacity = grown;
-    cache.bytes =
-        2 * config.layers * config.kvHeads * grown * (rowBytes + (m_kv == KvType::Int8 ? 4 : 0));
+    cache.bytes = cacheBytes(config, m_kv, grown);
 }
 
 void GpuDecoder::growBuffers(int64_t tokens) {
@@ -94,6 +110,8 @@ void GpuDecoder::growBuffers(int64_t tokens) {
     const auto floats = [&](int64_t count) {
         return std::make_unique<CudaMemory>(*m_device, size_t(count) * sizeof(float));
     };
+    const int64_t staged =
+        std::max({config.hidden, config.intermediate, config.heads * config.headDim});
     if (b.tokens < tokens) {
         m_graphs = std::make_unique<Graphs>();
         const int64_t room = tokens <= fewTokens ? fewTokens : pieceTokens;
@@ -104,12 +122,14 @@ void GpuDecoder::growBuffers(int64_t tokens) {
         b.qkv = floats(room * (config.heads + 2 * config.kvHeads) * config.headDim);
         b.mixed = floats(room * config.heads * config.headDim);
         b.gateUp = floats(room * 2 * config.intermediate);
-        b.staged = floats(
-            room * std::max({config.hidden, config.intermediate, config.heads * config.headDim}));
+        b.staged = floats(room * staged);
         b.cosine = floats(room * half);
         b.sine = floats(room * half);
         b.ids = std::make_unique<CudaMemory>(*m_device, size_t(room) * sizeof(int32_t));
         b.tokens = room;
+        b.bytes = room * 4 *
+                  (3 * config.hidden + (2 * config.heads + 2 * config.kvHeads) * config.headDim +
+                   2 * config.intermediate + staged + 2 * half + 1);
     }
     if (b.logitTokens == 0) {
         b.logits = floats(config.vocab);
@@ -380,7 +400,12 @@ void GpuDecoder::startChoosing(const SamplingOptions& options, Sampler& sampler,
     const ModelConfig& config = m_weights->config();
     checkIds(config, {&id, 1}, m_position);
     most = std::min(most, config.maxPositions - m_position);
-    reserve(std::min(m_position + most, std::max(m_cache->capacity, m_position + 1024)));
+    try {
+        reserve(std::min(m_position + most, std::max(m_cache->capacity, m_position + 1024)));
+    } catch (const Error& error) {
+        // Only ahead of its time: a short answer may do without.
+        if (error.code() != ErrorCode::NoSpace) throw;
+    }
     growBuffers(1);
     Buffers& b = *m_buffers;
     const auto position = int32_t(m_position);

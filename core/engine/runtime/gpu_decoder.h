@@ -26,13 +26,20 @@ namespace bitloom::runtime {
 /// unpacked to fp16, or, where it cannot be loaded, 16 by 16.
 class GpuDecoder final : public TokenModel {
 public:
-    /// Why a model cannot run there; empty: it can. Asks for sizes, not for memory: weights may
-    /// still turn out to be too large.
+    /// Why a model cannot run on any device; empty: it can.
+    static std::string whyNot(const ModelWeights& weights, KvType kv);
+    /// The same of one device as it is now. Asks for sizes, not for memory: weights may still turn
+    /// out to be too large.
     static std::string whyNot(const ModelWeights& weights, KvType kv, const CudaDevice& device);
-    /// Throws Error, also NoSpace where the device's memory does not suffice.
+    /// About what it takes of a device's memory, with a text of some thousand tokens.
+    static int64_t neededBytes(const ModelWeights& weights, KvType kv);
+    /// Throws Error, also NoSpace where the device's memory does not suffice; what follows throws
+    /// that too, since a longer text needs more.
     GpuDecoder(std::shared_ptr<const ModelWeights> weights, std::shared_ptr<CudaDevice> device,
                KvType kv, int threads);
     ~GpuDecoder() override;
+    /// What it may take of the device's memory from now on; 0 = what there is.
+    void limitMemory(int64_t bytes) { m_mostBytes = bytes; }
 
     std::vector<float> run(std::span<const int32_t> ids, bool all,
                            const Progress* progress) override;
@@ -68,6 +75,7 @@ private:
     std::unique_ptr<Product> makeHead() const;
 
     void reserve(int64_t positions);
+    int64_t roomFor(int64_t positions) const; ///< of the cache, within m_mostBytes
     void growBuffers(int64_t tokens);
     void multiply(const Product& product, BitloomCudaInput input, int64_t tokens, float* y);
     void begin(int64_t tokens);
@@ -85,6 +93,7 @@ private:
     std::shared_ptr<CudaDevice> m_device;
     KvType m_kv;
     int m_threads;
+    int64_t m_mostBytes = 0;
     std::vector<std::unique_ptr<Block>> m_blocks; ///< null until loaded
     std::unique_ptr<Product> m_head;
     std::unique_ptr<Cache> m_cache;

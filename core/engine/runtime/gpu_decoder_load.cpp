@@ -28,11 +28,6 @@ std::vector<float> tensorOf(const ModelWeights& weights, const std::string& name
 constexpr int64_t workBytes = int64_t(512) << 20;
 constexpr int64_t expectedContext = 4096;
 
-int64_t cacheBytes(const ModelConfig& config, KvType kv, int64_t positions) {
-    const int64_t row = kv == KvType::F16 ? 2 * config.headDim : config.headDim + 4;
-    return 2 * config.layers * config.kvHeads * positions * row;
-}
-
 int64_t deviceBytes(const ModelWeights& weights) {
     int64_t bytes = 0;
     bool columns = false;
@@ -83,13 +78,18 @@ std::vector<float> biasOf(const ModelWeights& weights, const LinearInfo& info) {
 
 } // namespace
 
+int64_t cacheBytes(const ModelConfig& config, KvType kv, int64_t positions) {
+    const int64_t row = kv == KvType::F16 ? 2 * config.headDim : config.headDim + 4;
+    return 2 * config.layers * config.kvHeads * positions * row;
+}
+
 std::unique_ptr<CudaMemory> onDevice(const CudaDevice& device, std::span<const float> values) {
     auto memory = std::make_unique<CudaMemory>(device, values.size_bytes());
     memory->upload(values.data(), values.size_bytes());
     return memory;
 }
 
-std::string GpuDecoder::whyNot(const ModelWeights& weights, KvType kv, const CudaDevice& device) {
+std::string GpuDecoder::whyNot(const ModelWeights& weights, KvType kv) {
     const ModelConfig& config = weights.config();
     if (kv == KvType::F32) return "a cache of float32 is the processor's";
     if (config.headDim > 256 || config.headDim % 2 != 0)
@@ -99,10 +99,18 @@ std::string GpuDecoder::whyNot(const ModelWeights& weights, KvType kv, const Cud
         if (info.cols > 65536)
             return "'" + info.name + "' has " + formatCount(info.cols) +
                    " inputs; the GPU kernels take 65,536";
-    const int64_t needed = deviceBytes(weights) +
-                           cacheBytes(config, kv, std::min(config.maxPositions, expectedContext)) +
-                           workBytes;
-    const auto free = int64_t(device.properties().freeBytes);
+    return {};
+}
+
+int64_t GpuDecoder::neededBytes(const ModelWeights& weights, KvType kv) {
+    const ModelConfig& config = weights.config();
+    return deviceBytes(weights) +
+           cacheBytes(config, kv, std::min(config.maxPositions, expectedContext)) + workBytes;
+}
+
+std::string GpuDecoder::whyNot(const ModelWeights& weights, KvType kv, const CudaDevice& device) {
+    if (std::string why = whyNot(weights, kv); !why.empty()) return why;
+    const int64_t needed = neededBytes(weights, kv), free = device.freeBytes();
     if (needed > free)
         return "it needs about " + formatBytes(needed) + " of memory; " + device.properties().name +
                " has " + formatBytes(free) + " free of " +
@@ -258,6 +266,7 @@ void GpuDecoder::loadEmbedding() {
     const auto bytes =
         size_t(config.vocab * stored->matrix.stride * kernels::rowTypeBytes(stored->matrix.type));
     b.embedding = std::make_unique<CudaMemory>(*m_device, bytes);
+    b.embeddingBytes = int64_t(bytes);
     b.embedding->upload(stored->matrix.data, bytes);
     b.embeddingRows = b.embedding->data();
     b.embeddingStride = stored->matrix.stride;
@@ -301,7 +310,9 @@ int64_t GpuDecoder::weightBytes() const {
 }
 
 int64_t GpuDecoder::memoryBytes() const {
-    return weightBytes() + m_cache->bytes;
+    const Buffers& b = *m_buffers;
+    return weightBytes() + m_cache->bytes + b.embeddingBytes + b.bytes +
+           b.logitTokens * m_weights->config().vocab * int64_t(sizeof(float));
 }
 
 std::string GpuDecoder::deviceName() const {

@@ -50,6 +50,7 @@ struct GpuDecoder::Cache {
 struct GpuDecoder::Buffers {
     using Memory = std::unique_ptr<CudaMemory>;
     int64_t tokens = 0; ///< that there is room for
+    int64_t bytes = 0;  ///< of what grows with them
     std::array<Memory, 2> hidden;
     Memory qkv, mixed, added, gateUp, staged, cosine, sine;
     Memory logits; ///< [logitTokens, vocab]
@@ -61,6 +62,7 @@ struct GpuDecoder::Buffers {
     Memory embedding, rowScale; ///< null: the head's rows
     const void* embeddingRows = nullptr;
     int64_t embeddingStride = 0;
+    int64_t embeddingBytes = 0; ///< 0: the head's rows
     int32_t embeddingType = BITLOOM_CUDA_F16;
     // Of the choice.
     Memory sampling, draws, chosen, choice;
@@ -82,6 +84,8 @@ struct GpuDecoder::Choosing {
     int64_t drawn = drawsAhead; ///< of the draws on the device
 };
 
+/// Of the cache for so many tokens.
+int64_t cacheBytes(const ModelConfig& config, KvType kv, int64_t positions);
 /// A vector in the device's memory.
 std::unique_ptr<CudaMemory> onDevice(const CudaDevice& device, std::span<const float> values);
 

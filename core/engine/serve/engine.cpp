@@ -31,6 +31,8 @@ ComputeOptions Engine::deviceComputeOf(Params& params) const {
 
 void Engine::startOnDevice(ComputeOptions& options) {
     start(options);
+    // What may be taken of the GPU's memory is asked of what is free.
+    if (options.choice != DeviceChoice::Cpu) models.giveBackDevice();
     openDevice(options);
 }
 

@@ -34,7 +34,8 @@ struct Engine {
     ComputeOptions deviceComputeOf(Params& params) const;
     /// libtorch set up for a job on the processor.
     void start(const ComputeOptions& compute);
-    /// The same, with the device opened that the job asks for. Throws Error(NoDevice).
+    /// The same, with the device opened that the job asks for, and models that lie there given
+    /// back. Throws Error(NoDevice).
     void startOnDevice(ComputeOptions& compute);
 
 private:

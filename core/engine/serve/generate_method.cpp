@@ -36,7 +36,7 @@ GenerateRequest readRequest(Params& params, const Engine& engine) {
     request.options.stopStrings = params.texts("stop");
     request.options.stopAtEos = !params.flag("ignore_eos", false);
     request.options.alternatives = int(params.integer("alternatives", 0, 0, 20));
-    request.compute = engine.computeOf(params);
+    request.compute = engine.deviceComputeOf(params);
     if (params.flag("exact", false)) request.arithmetic = Arithmetic::Exact;
 
     const auto readText = [](Params& from, StreamRequest& stream) {
@@ -96,16 +96,19 @@ public:
 
     void start() {
         m_known = m_model.reuse(m_prompt);
+        const bool there = m_model.onGpu();
         try {
             m_generator.start(m_prompt, m_job, m_known);
         } catch (...) {
             m_model.forget();
             throw;
         }
+        if (there && !m_model.onGpu()) m_known = 0; // all of it once more, elsewhere
         m_model.remember(m_prompt);
     }
 
     bool ended() const { return m_ended; }
+    bool anew() const { return m_known == 0; } ///< nothing of the prompt was in the cache
 
     /// One more token, or the end.
     void step() {
@@ -131,24 +134,28 @@ public:
     Json result() const {
         const Generation& g = m_generator.result();
         const TextModel& text = *m_model.text;
-        return {{"model", m_name},
-                {"text", g.text},
-                {"prompt_ids", m_prompt},
-                {"ids", g.ids},
-                {"end", endName(g.end)},
-                {"prompt_tokens", g.promptTokens},
-                {"cached_tokens", m_known},
-                {"tokens", g.ids.size()},
-                {"load_seconds", m_model.loadSeconds},
-                {"prompt_seconds", g.promptSeconds},
-                {"first_token_seconds", m_firstToken >= 0 ? Json(m_firstToken) : Json()},
-                {"seconds", g.generateSeconds},
-                {"tokens_per_second",
-                 g.generateSeconds > 0 ? Json(double(g.ids.size()) / g.generateSeconds) : Json()},
-                {"memory", text.workingBytes()},
-                {"resident", text.resident()},
-                {"context_used", m_prompt.size() + g.ids.size()},
-                {"context_total", text.maxPositions()}};
+        Json fields = {{"model", m_name},
+                       {"text", g.text},
+                       {"prompt_ids", m_prompt},
+                       {"ids", g.ids},
+                       {"end", endName(g.end)},
+                       {"prompt_tokens", g.promptTokens},
+                       {"cached_tokens", m_known},
+                       {"tokens", g.ids.size()},
+                       {"load_seconds", m_model.loadSeconds},
+                       {"prompt_seconds", g.promptSeconds},
+                       {"first_token_seconds", m_firstToken >= 0 ? Json(m_firstToken) : Json()},
+                       {"seconds", g.generateSeconds},
+                       {"tokens_per_second", g.generateSeconds > 0
+                                                 ? Json(double(g.ids.size()) / g.generateSeconds)
+                                                 : Json()},
+                       {"device", text.deviceName()},
+                       {"memory", text.workingBytes()},
+                       {"resident", text.resident()},
+                       {"context_used", m_prompt.size() + g.ids.size()},
+                       {"context_total", text.maxPositions()}};
+        if (!m_model.whyNoGpu().empty()) fields["device_reason"] = m_model.whyNoGpu();
+        return fields;
     }
 
 private:
@@ -191,6 +198,7 @@ std::vector<LoadedModel*> loadModels(Engine& engine, const GenerateRequest& requ
         models[i]->text->load(part);
         if (models[i]->loadSeconds > 0) models[i]->loadSeconds += job.seconds() - begin;
     }
+    job.setVram(engine.models.deviceBytesHeld());
     return models;
 }
 
@@ -205,8 +213,10 @@ Json generateText(Engine& engine, Job& job) {
         streams.push_back(
             std::make_unique<Stream>(int(i), request.streams[i], *models[i], request.options, job));
     job.report(0, "reading the prompt");
-    for (const auto& stream : streams)
-        stream->start();
+    for (size_t i = 0; i < streams.size(); ++i) {
+        streams[i]->start();
+        if (streams[i]->anew()) engine.models.beginsAnew(*models[i]);
+    }
     for (bool going = true; going;) {
         going = false;
         for (const auto& stream : streams) {
@@ -220,6 +230,15 @@ Json generateText(Engine& engine, Job& job) {
         list.push_back(stream->result());
     Json result = {{"streams", std::move(list)}, {"seconds", job.seconds()}};
     merge(result, machineFields(request.compute));
+    // What machineFields() knows is where libtorch computes.
+    for (const LoadedModel* model : models) {
+        if (model->onGpu()) {
+            result["device"] = "cuda";
+            result["device_name"] = model->text->deviceName();
+        } else if (!model->whyNoGpu().empty()) {
+            result["device_reason"] = model->whyNoGpu();
+        }
+    }
     return result;
 }
 

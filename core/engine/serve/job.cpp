@@ -54,7 +54,7 @@ void Job::report(double fraction, std::string_view what) {
                    {"seconds", std::chrono::duration<double>(now - m_start).count()},
                    {"rss", residentBytes()},
                    {"peak_rss", peakResidentBytes()},
-                   {"vram", 0}};
+                   {"vram", m_vram}};
     if (m_watcher) m_watcher(fields);
     if (!m_request.notification())
         m_output.send(notificationMessage("progress", std::move(fields)));
@@ -65,6 +65,11 @@ void Job::notify(std::string_view method, Json fields) {
     if (!m_open || m_request.notification()) return;
     fields["job"] = id();
     m_output.send(notificationMessage(method, std::move(fields)));
+}
+
+void Job::setVram(int64_t bytes) {
+    const std::lock_guard lock(m_mutex);
+    m_vram = bytes;
 }
 
 void Job::close() {

@@ -37,6 +37,7 @@ public:
     /// Sends a notification with `fields` and this job's id.
     void notify(std::string_view method, Json fields);
     void close();
+    void setVram(int64_t bytes); ///< of the GPU's memory, for the progress from now on
     /// Time starts to count when the job leaves the queue.
     void begin();
     double seconds() const;
@@ -55,6 +56,7 @@ private:
 
     mutable std::mutex m_mutex; ///< guards what follows
     bool m_open = true;
+    int64_t m_vram = 0;
     Clock::time_point m_sent{};
     std::string m_step; ///< `what` of the last progress without its digits
     std::deque<std::pair<Clock::time_point, double>> m_history; ///< of the last half minute

@@ -22,7 +22,7 @@ RpcCode codeOf(ErrorCode code) {
     case ErrorCode::NoSpace:
         return RpcCode::NoSpace;
     case ErrorCode::NoDevice:
-        return RpcCode::Failed;
+        return RpcCode::NoDevice;
     }
     return RpcCode::Internal;
 }
@@ -44,6 +44,8 @@ int RpcError::exitCode() const {
         return int(ErrorCode::Cancelled);
     case RpcCode::NoSpace:
         return int(ErrorCode::NoSpace);
+    case RpcCode::NoDevice:
+        return int(ErrorCode::NoDevice);
     default:
         return int(ErrorCode::Usage);
     }

@@ -30,6 +30,7 @@ enum class RpcCode {
     Usage = -32002,
     Cancelled = -32003,
     NoSpace = -32004,
+    NoDevice = -32005,
     VersionMismatch = -32010,
     HelloFirst = -32011,
     LineTooLong = -32012,

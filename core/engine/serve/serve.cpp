@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/serve/serve.h"
 
+#include "core/base/cuda_library.h"
 #include "core/base/log.h"
 #include "core/engine/quantize.h"
 #include "core/engine/serve/engine.h"
@@ -68,9 +69,34 @@ struct Descriptors {
     }
 };
 
+/// Why models do not generate on a GPU here, which needs another library than quantizing does.
+/// Found out once: neither files nor drivers come while a program runs.
+const std::string& whyNoGpuGenerates() {
+    static const std::string problem = [] {
+        std::string why;
+        return CudaLibrary::open(why) ? std::string() : why;
+    }();
+    return problem;
+}
+
+const char* choiceName(DeviceChoice choice) {
+    switch (choice) {
+    case DeviceChoice::Cuda:
+        return "cuda";
+    case DeviceChoice::Auto:
+        return "auto";
+    case DeviceChoice::Cpu:
+        break;
+    }
+    return "cpu";
+}
+
 Json helloFields(const Engine& engine) {
     // Does not open the GPU: that takes a second and its memory.
-    const std::string cudaProblem = deviceProblem();
+    const std::string cudaProblem = deviceProblem(), generateProblem = whyNoGpuGenerates();
+    Json cudaMethods = Json::array();
+    if (cudaProblem.empty()) cudaMethods = {"calibrate", "quantize", "try", "evaluate"};
+    if (generateProblem.empty()) cudaMethods.push_back("generate");
     char host[256] = {};
     if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
     return {{"program", "bitloom"},
@@ -88,7 +114,9 @@ Json helloFields(const Engine& engine) {
               {{"name", "cuda"},
                {"available", cudaProblem.empty()},
                {"reason", cudaProblem},
-               {"methods", {"calibrate", "quantize", "evaluate"}}}}},
+               {"generate_reason", generateProblem},
+               {"methods", cudaMethods}}}},
+            {"device", choiceName(engine.compute.choice)},
             {"quantize_methods", methodNames()},
             {"protocols", {"gptq", "ctx4096", "llamacpp"}},
             {"export_formats", {"hf"}}};

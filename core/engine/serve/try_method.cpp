@@ -16,10 +16,15 @@ Json tryModel(Engine& engine, Job& job) {
     if (quick && request.options.method != Method::CmpqPlus)
         params.refuse("mode quick is for the method cmpq+ alone", "Use the mode full.");
     job.report(0, "planning");
-    const ResolvedRequest resolved = resolve(request, engine, job);
+    ResolvedRequest resolved = resolve(request, engine, job);
     job.check();
-    const ComputeOptions& compute = resolved.options.compute;
-    engine.start(compute);
+    ComputeOptions& compute = resolved.options.compute;
+    if (quick) {
+        compute.choice = DeviceChoice::Cpu; // seconds, and nothing that a GPU could do
+        engine.start(compute);
+    } else {
+        engine.startOnDevice(compute);
+    }
     engine.models.shrink(compute.memoryOrDefault() / 4);
     ProgressSlice laying(job, 0, 0);
     const SizeParts parts =
@@ -61,7 +66,7 @@ Json forget(Engine& engine, Job& job) {
     const std::string model = params.has("model") ? modelOf(params) : std::string();
     params.finish();
     const ModelStore::Freed freed = engine.models.forget(model);
-    return {{"models", freed.models}, {"bytes", freed.bytes}};
+    return {{"models", freed.models}, {"bytes", freed.bytes}, {"vram", freed.deviceBytes}};
 }
 
 } // namespace

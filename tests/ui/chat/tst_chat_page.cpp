@@ -230,6 +230,47 @@ private slots:
         QVERIFY(rect.top() >= 0 && rect.bottom() <= view.viewport()->height());
     }
 
+    void saysWhereItRan_data() {
+        QTest::addColumn<QStringList>("engine");
+        QTest::addColumn<QString>("where"); // of the figures; empty: nothing is said
+        QTest::addColumn<QString>("toolTip");
+        QTest::newRow("processor") << QStringList{} << ""
+                                   << "";
+        QTest::newRow("processor though there is a GPU")
+            << QStringList{QStringLiteral("gpu=NVIDIA H200")} << ""
+            << "";
+        QTest::newRow("GPU") << QStringList{QStringLiteral("device=auto"),
+                                            QStringLiteral("gpu=NVIDIA H200")}
+                             << "on NVIDIA H200"
+                             << "";
+        QTest::newRow("no GPU") << QStringList{QStringLiteral("device=auto")} << "on the processor"
+                                << "Not on a GPU: no &lt;device&gt;";
+    }
+    /// The engine says it; the preference of this machine may be another's.
+    void saysWhereItRan() {
+        QFETCH(QStringList, engine);
+        QFETCH(QString, where);
+        QFETCH(QString, toolTip);
+        m_bench->startEngine(engine << QStringLiteral("tokens=3"));
+        SubjectModels models(m_bench->workbench);
+        ChatPage page(m_bench->workbench, models);
+        page.session().setComparing(false);
+        page.show();
+        page.setPrompt(QStringLiteral("Once"));
+        page.send();
+        QTRY_VERIFY_WITH_TIMEOUT(!page.session().busy(), patience);
+        auto* figures = page.findChild<QLabel*>(QStringLiteral("chatFigures-left"));
+        QTRY_VERIFY_WITH_TIMEOUT(figures->text().contains(QStringLiteral("memory")), patience);
+        const QString text = figures->text().replace(QChar(0x00A0), QLatin1Char(' '));
+        if (where.isEmpty())
+            QVERIFY2(!text.contains(QStringLiteral("processor")) &&
+                         !text.contains(QStringLiteral("NVIDIA")),
+                     qPrintable(text));
+        else
+            QVERIFY2(text.endsWith(where), qPrintable(text));
+        QCOMPARE(figures->toolTip(), toolTip);
+    }
+
     void promptsAndSamplingComeBack() {
         m_bench->startEngine({QStringLiteral("tokens=3")});
         SubjectModels models(m_bench->workbench);

@@ -232,7 +232,56 @@ private slots:
         QVERIFY(!dialog.isVisible());
         // The next estimate knows how fast this machine is.
         ExportRequest next = run.request();
-        QCOMPARE(ExportRun::estimateSeconds(next, m_bench->settings), 4.0);
+        QCOMPARE(ExportRun::estimateSeconds(next, m_bench->workbench), 4.0);
+        // No other device's, number of threads or machine's.
+        const auto estimate = [&](const QStringList& script) {
+            m_bench->startEngine(script);
+            return ExportRun::estimateSeconds(next, m_bench->workbench);
+        };
+        const QString gpu = QStringLiteral("gpu=NVIDIA H200");
+        QCOMPARE(estimate({QStringLiteral("device=auto"), gpu}), -1.0);
+        QCOMPARE(estimate({QStringLiteral("threads=16")}), -1.0);
+        QCOMPARE(estimate({QStringLiteral("device=auto")}), 4.0); // the processor's, after all
+        QCOMPARE(estimate({gpu}), 4.0);
+        m_bench->settings.setEngineCommand(QStringLiteral("ssh box bitloom serve"));
+        QCOMPARE(estimate({}), -1.0);
+        m_bench->settings.setEngineCommand({});
+        QCOMPARE(estimate({}), 4.0);
+        m_bench->workbench.setEngine(nullptr);
+        QCOMPARE(ExportRun::estimateSeconds(next, m_bench->workbench), -1.0);
+    }
+
+    void deviceOfTheEngine_data() {
+        QTest::addColumn<QStringList>("engine");
+        QTest::addColumn<QString>("preference"); // of this machine
+        QTest::addColumn<QString>("device");
+        QTest::addColumn<QString>("reason");
+        const QString gpu = QStringLiteral("gpu=NVIDIA H200");
+        QTest::newRow("another's GPU") << QStringList{QStringLiteral("device=cuda"), gpu} << "cpu"
+                                       << "CUDA, 2 threads"
+                                       << "";
+        QTest::newRow("another's processor") << QStringList{gpu} << "cuda"
+                                             << "CPU, 2 threads"
+                                             << "";
+        QTest::newRow("none there") << QStringList{QStringLiteral("device=auto")} << "auto"
+                                    << "CPU, 2 threads"
+                                    << "CUDA is not available: no device";
+    }
+    /// What an engine computes with it says itself: one elsewhere was not started by this machine's
+    /// preferences.
+    void deviceOfTheEngine() {
+        QFETCH(QStringList, engine);
+        QFETCH(QString, preference);
+        QFETCH(QString, device);
+        QFETCH(QString, reason);
+        m_bench->settings.setDevice(preference);
+        m_bench->startEngine(engine);
+        ExportRun run(m_bench->workbench);
+        ExportDialog dialog(m_bench->workbench, run);
+        dialog.show();
+        QCOMPARE(child<QLabel>(dialog, "exportDevice")->text(), device);
+        QCOMPARE(child<QLabel>(dialog, "exportDeviceReason")->text(), reason);
+        m_bench->settings.setDevice(QStringLiteral("auto"));
     }
 
     void cancelsAndResumes() {
