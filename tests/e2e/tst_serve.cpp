@@ -241,6 +241,23 @@ private slots:
             engine.call("export", {{"model", path("out")}, {"output", path("hf")}});
         QCOMPARE(exported["dtype"], Json("f16"));
         QCOMPARE(engine.call("info", {{"model", path("hf")}})["kind"], Json("model"));
+        Json anew = {{"model", path("out")}, {"output", path("hf")}, {"dtype", "f32"}};
+        QCOMPARE(engine.error("export", anew)["code"], Json(-32001)); // exists
+        anew["force"] = true;
+        QVERIFY(engine.call("export", anew)["bytes"] > exported["bytes"]);
+        anew["output"] = path("out"); // no export
+        QCOMPARE(engine.error("export", anew)["code"], Json(-32001));
+        // A second folder that may not be filled is refused before anything is computed.
+        Json both = quantization(path("both"));
+        both["export_to"] = path("hf");
+        engine.seen.clear();
+        QCOMPARE(engine.error("quantize", both)["code"], Json(-32001));
+        QVERIFY(engine.seenOf("progress").empty());
+        QVERIFY(!fs::exists(path("both.partial")));
+        both["force"] = true;
+        both["export_to"] = sample;
+        QCOMPARE(engine.error("quantize", both)["code"], Json(-32001));
+        QVERIFY(engine.seenOf("progress").empty());
 
         // What was written may be read from elsewhere; the rest of the disk may not.
         const Json piece =

@@ -28,6 +28,7 @@ namespace {
 
 struct Output {
     fs::path folder;
+    fs::path exportTo; ///< that `export` is to fill afterwards; empty: none
     bool resume = false, force = false, verify = false, dryRun = false;
 };
 
@@ -208,6 +209,7 @@ Json write(Engine& engine, Job& job, const ResolvedRequest& resolved,
         if (options.polishSteps > 0) {
             fields["polish_loss_before"] = report.polishLossBefore;
             fields["polish_loss_after"] = report.polishLossAfter;
+            fields["polish_by_block"] = report.polishedByBlock;
         }
     }
     if (output.verify) {
@@ -217,6 +219,10 @@ Json write(Engine& engine, Job& job, const ResolvedRequest& resolved,
         fields["verified"] = true;
     }
     return fields;
+}
+
+ExistingExport existingExport(bool force) {
+    return force ? ExistingExport::Replace : ExistingExport::Refuse;
 }
 
 Json quantizeModel(Engine& engine, Job& job) {
@@ -229,8 +235,15 @@ Json quantizeModel(Engine& engine, Job& job) {
     output.force = params.flag("force", false);
     output.verify = params.flag("verify", false);
     output.dryRun = params.flag("dry_run", false);
+    if (const std::string folder = params.text("export_to"); !folder.empty())
+        output.exportTo = pathOf(folder);
     params.finish();
-    if (!output.dryRun) checkOutput(output);
+    if (!output.dryRun) {
+        checkOutput(output);
+        // Hours later it would be too late.
+        if (!output.exportTo.empty())
+            checkExportFolder(output.exportTo, existingExport(output.force));
+    }
 
     job.report(0, "planning");
     ResolvedRequest resolved = resolve(request, engine, job);
@@ -277,18 +290,21 @@ Json exportModel(Engine& engine, Job& job) {
     Output output;
     output.folder = pathOf(params.requireText("output"));
     if (!output.folder.has_filename()) output.folder = output.folder.parent_path();
+    output.force = params.flag("force", false);
     const ComputeOptions compute = engine.computeOf(params);
     params.finish();
     output.resume = true; // an unfinished export is simply replaced
     checkOutput(output);
+    checkExportFolder(output.folder, existingExport(output.force));
     const auto source = QuantizedCheckpoint::open(resolveModelFolder(name));
     engine.start(compute);
     makeParents(output);
-    const int64_t bytes = exportHuggingFace(*source,
-                                            dtype == "f32"    ? DType::F32
-                                            : dtype == "bf16" ? DType::BF16
-                                                              : DType::F16,
-                                            output.folder, compute, job);
+    const int64_t bytes =
+        exportHuggingFace(*source,
+                          dtype == "f32"    ? DType::F32
+                          : dtype == "bf16" ? DType::BF16
+                                            : DType::F16,
+                          output.folder, compute, job, existingExport(output.force));
     engine.files.allowFolder(output.folder);
     Json result = {{"output", output.folder.string()},
                    {"to", "hf"},
