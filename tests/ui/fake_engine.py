@@ -13,6 +13,8 @@
     steps=N    progress steps of try, quantize and evaluate  (4)
     lose=N     the first N generate calls say that their try: handle is gone  (0)
     limit=B    memory limit in bytes
+    stubborn=S a cancelled job goes on for so many seconds  (0)
+    says=S     and this is what the answer to cancel says of it  (0)
 """
 import json
 import os
@@ -23,14 +25,15 @@ import threading
 import time
 
 OPTIONS = {"tokens": "20", "differ": "-1", "delay": "0", "order": "turns", "steps": "4",
-           "lose": "0", "limit": "8000000000"}
+           "lose": "0", "limit": "8000000000",
+           "stubborn": "0", "says": "0"}
 OPTIONS.update(argument.split("=", 1) for argument in sys.argv[1:])
 TOKENS, DIFFER, STEPS = int(OPTIONS["tokens"]), int(OPTIONS["differ"]), int(OPTIONS["steps"])
 DELAY, ORDER = float(OPTIONS["delay"]), OPTIONS["order"]
 WORDS = " once upon a time there was a small red fox who lived in the old wood".split(" ")[1:]
 
 lock = threading.Lock()
-cancelled = set()
+cancelled = {}  # job: when it may end
 waiting = set()  # numbers of calls behind the one that runs
 state = {"tries": 0, "lose": int(OPTIONS["lose"])}
 
@@ -59,7 +62,7 @@ def notify(name, job, /, **fields):
 def pause(job, seconds):
     end = time.monotonic() + seconds
     while True:
-        if job in cancelled:
+        if time.monotonic() >= cancelled.get(job, float("inf")):
             raise Cancelled
         left = end - time.monotonic()
         if left <= 0:
@@ -231,13 +234,14 @@ def main():
                 "devices": [{"name": "cpu", "available": True, "reason": ""},
                             {"name": "cuda", "available": False, "reason": "no device"}]}})
         elif method == "cancel":
-            cancelled.add(params["job"])
+            cancelled[params["job"]] = time.monotonic() + float(OPTIONS["stubborn"])
             with lock:
                 waited = params["job"] in waiting
                 waiting.discard(params["job"])
             if waited:
                 send({"id": params["job"], "error": CANCELLED})
-            send({"id": number, "result": {"known": True, "state": "running"}})
+            send({"id": number, "result": {"known": True, "state": "running",
+                                           "unbreakable_s": float(OPTIONS["says"])}})
         elif method == "info":
             send({"id": number, "result": {
                 "kind": "quantized" if "export" in params["model"] else "model",

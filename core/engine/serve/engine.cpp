@@ -29,9 +29,11 @@ ComputeOptions Engine::deviceComputeOf(Params& params) const {
     return options;
 }
 
-void Engine::startOnDevice(ComputeOptions& options) {
+void Engine::startOnDevice(ComputeOptions& options, Job& job) {
     start(options);
     openDevice(options);
+    if (options.device)
+        job.setDeviceBytes([compute = options] { return deviceUsedBytes(compute); });
 }
 
 void Engine::start(const ComputeOptions& options) {

@@ -251,7 +251,7 @@ Json quantizeModel(Engine& engine, Job& job) {
     if (output.dryRun) {
         engine.start(resolved.options.compute);
     } else {
-        engine.startOnDevice(resolved.options.compute);
+        engine.startOnDevice(resolved.options.compute, job);
     }
     ProgressSlice laying(job, 0, 0);
     const CheckpointLayout layout(
