@@ -286,10 +286,21 @@ private slots:
         command.replace(m_folder.filePath("out"), m_folder.filePath("by-command"));
         command.replace(0, 7, QStringLiteral(BITLOOM_BINARY_DIR "/bin/bitloom"));
         QProcess shell;
-        shell.start("/bin/sh", {"-c", command});
+        shell.start("/bin/sh", {"-c", command + " --json"});
         QVERIFY(shell.waitForFinished(ServeClient::patience));
         QVERIFY2(shell.exitCode() == 0, shell.readAllStandardError().constData());
         QCOMPARE(hashOf(m_folder.filePath("by-command")), m_bytes);
+
+        // And says the same of it, but for what was measured.
+        const QByteArrayList lines = shell.readAllStandardOutput().trimmed().split('\n');
+        const Json result = Json::parse(lines.last().toStdString());
+        for (const auto& [name, value] : result.items()) {
+            if (name == "event" || name == "command" || name == "out") continue;
+            QVERIFY2(m_quantized.contains(name), name.c_str());
+            if (name != "seconds" && name != "peak_rss")
+                QVERIFY2(m_quantized[name] == value, name.c_str());
+        }
+        QVERIFY(result.contains("warnings") && result.contains("tensors_written"));
     }
 
     void generate() {
