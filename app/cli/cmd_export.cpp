@@ -20,6 +20,7 @@ constexpr int64_t checkedWindows = 16, checkedLength = 256;
 
 struct Input {
     std::string model, out, to = "hf", dtype = "f16";
+    bool force = false;
     TextInput text;
 };
 
@@ -63,7 +64,10 @@ void runExport(Context& context, const Input& input) {
     OutputInput output;
     output.folder = input.out;
     output.resume = true; // an unfinished export is simply made again
+    output.force = input.force;
     checkOutput(output);
+    const auto existing = input.force ? ExistingExport::Replace : ExistingExport::Refuse;
+    checkExportFolder(input.out, existing);
     const auto source = openQuantized(folder);
     const DType dtype = input.dtype == "f32"   ? DType::F32
                         : input.dtype == "f16" ? DType::F16
@@ -72,7 +76,7 @@ void runExport(Context& context, const Input& input) {
     {
         JobProgress progress(context.console, "exporting");
         const int64_t bytes =
-            exportHuggingFace(*source, dtype, input.out, context.compute(), progress);
+            exportHuggingFace(*source, dtype, input.out, context.compute(), progress, existing);
         fields["bytes"] = bytes;
         fields["seconds"] = progress.seconds();
         context.console.print(
@@ -103,6 +107,8 @@ void addExport(CLI::App& app, Context& context) {
     command->add_option("-o,--output", input->out, "Folder to write; must not exist")
         ->type_name("DIR")
         ->required();
+    command->add_flag("--force", input->force,
+                      "Replace an earlier export at DIR, once the new one is complete");
     addTextOptions(*command, input->text, "What to measure the rounding on");
 }
 

@@ -3,6 +3,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/planning.h"
 #include "app/cli/quantizing.h"
+#include "core/engine/quantize_fields.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -46,7 +47,7 @@ void runPlan(Context& context, const Input& input) {
                              input.model, input.out));
 
     Json fields = {{"plan", input.out}};
-    fields.update(planFields(plan, parts, *statistics));
+    fields.update(planFields<Json>(plan, parts, *statistics));
     fields.update(
         {{"min_bits_per_weight", planner.minBits()}, {"max_bits_per_weight", planner.maxBits()}});
     fields.update(machineFields(context));

@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/units.h"
+#include "core/engine/quantize_fields.h"
 #include "core/engine/runtime/speed_table.h"
 #include "core/format/layout.h"
 #include "core/plan/measured.h"
@@ -87,33 +88,13 @@ std::shared_ptr<const Statistics> obtainStatistics(Context& context,
     if (!input.stats.empty()) {
         requireFile(input.stats, "--stats");
         auto statistics = Statistics::open(input.stats);
-        if (statistics->recipe().modelFingerprint != model->fingerprint())
-            throw Error(
-                fmt::format("the statistics '{}' are of another model ({})", input.stats,
-                            statistics->modelName()),
-                fmt::format("Calibrate this one: bitloom calibrate {}", model->folder().string()));
+        requireStatisticsOf(*statistics, *model);
         return statistics;
     }
     if (!input.text.given()) {
-        adoptStatistics(context.cache(), model->folder(), model->fingerprint());
-        const auto cached = findCachedStatistics(context.cache(), model->fingerprint());
-        std::shared_ptr<const Statistics> newest;
-        for (const fs::path& path : cached) {
-            std::shared_ptr<const Statistics> statistics;
-            try {
-                statistics = Statistics::open(path);
-            } catch (const Error& error) {
-                console.warn(fmt::format("cached statistics are passed over: {}", error.what()));
-                continue;
-            }
-            const bool match = !wanted.empty() && statistics->recipe().fingerprint() == wanted;
-            if (!newest || match) newest = statistics;
-            if (match || wanted.empty()) break;
-        }
+        const auto newest = cachedStatistics(context.cache(), *model, wanted,
+                                             [&](const std::string& text) { console.warn(text); });
         if (newest) {
-            if (!wanted.empty() && newest->recipe().fingerprint() != wanted)
-                console.warn("the statistics that the plan was made from are not in the cache; the "
-                             "newest of this model are used");
             // Asked for explicitly, other windows than the cached ones must not be ignored.
             const auto& recipe = newest->recipe();
             const bool fits = (input.sequences == 0 || recipe.sequences == input.sequences) &&
@@ -186,22 +167,6 @@ std::string describe(const Statistics& statistics) {
 
 namespace {
 
-struct WidthShare {
-    int64_t columns = 0, weights = 0;
-};
-
-/// By width, widest first; with the number of columns and weights.
-std::map<int, WidthShare, std::greater<>> widthsOf(const Plan& plan) {
-    std::map<int, WidthShare, std::greater<>> widths;
-    for (const Plan::Layer& layer : plan.layers)
-        for (const uint8_t point : layer.points) {
-            WidthShare& share = widths[plan.menu[point].bits];
-            ++share.columns;
-            share.weights += layer.rows;
-        }
-    return widths;
-}
-
 std::string partLine(const SizeParts& parts) {
     const std::pair<const char*, int64_t> named[] = {
         {"codes", parts.codes},    {"padding", parts.padding}, {"tables", parts.tables},
@@ -251,22 +216,6 @@ std::string planReport(const Plan& plan, const SizeParts& parts, const Statistic
         facts.push_back({"on", describe(statistics)});
     }
     return text + table(facts, "ll", false);
-}
-
-Json planFields(const Plan& plan, const SizeParts& parts, const Statistics& statistics) {
-    Json widths = Json::object();
-    for (const auto& [bits, share] : widthsOf(plan))
-        widths[std::to_string(bits)] = {{"columns", share.columns}, {"weights", share.weights}};
-    const Prediction& p = plan.predicted;
-    return {{"bits_per_weight", parts.bitsPerWeight()},
-            {"predicted_bytes", parts.totalBytes},
-            {"predicted_delta_nll", p.deltaNll},
-            {"predicted_delta_nll_low", p.low},
-            {"predicted_delta_nll_high", p.high},
-            {"predicted_nll", p.nll > 0 ? Json(p.nll) : Json()},
-            {"predicted_on", describe(statistics)},
-            {"statistics", statistics.path().string()},
-            {"widths", widths}};
 }
 
 } // namespace bitloom::cli

@@ -56,7 +56,5 @@ std::string describe(const Statistics& statistics);
 
 /// The plan as text: widths, parts of the size, what is predicted.
 std::string planReport(const Plan& plan, const SizeParts& parts, const Statistics& statistics);
-/// bits_per_weight, predicted_bytes, predicted_…, widths.
-Json planFields(const Plan& plan, const SizeParts& parts, const Statistics& statistics);
 
 } // namespace bitloom::cli

@@ -3,26 +3,28 @@
 #include "app/cli/quantizing.h"
 
 #include "core/base/units.h"
+#include "core/engine/quantize_fields.h"
 #include "core/engine/result_fields.h"
 #include "core/format/checkpoint_reader.h"
-#include "core/format/checkpoint_writer.h"
 #include "core/io/durable.h"
+#include "core/recipe/group_sizes.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
 
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 
 namespace bitloom::cli {
 
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr OutputHints hints = {"Choose another name with -o, or give --force to replace it.",
+                               "Choose another place with -o",
+                               "Give --resume to go on with it, or remove it to start again."};
 
 bool grouped(Method method) {
     return method == Method::Rtn || method == Method::Gptq;
@@ -74,7 +76,7 @@ void addMethodOptions(CLI::App& command, MethodInput& input) {
     command.add_option("--group-size", input.groupSize, "rtn, gptq: weights that share a scale")
         ->capture_default_str()
         ->type_name("N")
-        ->check(CLI::Range(int64_t(1), int64_t(1) << 20))
+        ->check(CLI::Range(minGroupSize, maxGroupSize))
         ->group(group);
     command.add_flag("--symmetric", input.symmetric, "rtn, gptq: no zero points")->group(group);
     command
@@ -129,46 +131,16 @@ void setBits(QuantizeOptions& options, double bits) {
 }
 
 void checkOutput(const OutputInput& output) {
-    std::error_code ignored;
-    const fs::path out = fs::absolute(output.folder).lexically_normal();
-    const bool exists = fs::exists(fs::symlink_status(out, ignored));
-    if (exists && !output.force)
-        throw Error("'" + out.string() + "' exists already",
-                    "Choose another name with -o, or give --force to replace it.");
-    fs::path parent = out.has_filename() ? out.parent_path() : out.parent_path().parent_path();
-    while (!parent.empty() && !fs::exists(parent, ignored) && parent != parent.root_path())
-        parent = parent.parent_path();
-    if (!fs::is_directory(parent, ignored))
-        throw Error("'" + parent.string() + "' is not a folder, so '" + out.string() +
-                        "' cannot be made in it",
-                    "Choose another place with -o.");
-    if (::access(parent.c_str(), W_OK | X_OK) != 0)
-        throw Error(
-            fmt::format("'{}' cannot be written to: {}", parent.string(), std::strerror(errno)),
-            "Choose another place with -o, or change the folder's permissions.");
-    const fs::path partial = (out.has_filename() ? out : out.parent_path()).string() + ".partial";
-    if (fs::exists(partial, ignored) && !output.resume)
-        throw Error("an unfinished '" + partial.string() + "' is there from an earlier run",
-                    "Give --resume to go on with it, or remove it to start again.");
+    checkOutputFolder(output, hints);
 }
 
 namespace {
 
 Json dryRun(Context& context, const CheckpointLayout& layout, const OutputInput& output) {
     Console& console = context.console;
-    std::vector<std::pair<std::string, int64_t>> files;
-    for (const auto& shard : layout.shards())
-        files.emplace_back(shard.fileName, int64_t(shard.layout.fileBytes()));
-    for (const auto& file : layout.files())
-        files.emplace_back(file.name, file.bytes);
-    std::sort(files.begin(), files.end());
-
-    Json list = Json::array();
     std::vector<std::vector<std::string>> rows{{"file", "bytes"}};
-    for (const auto& [name, bytes] : files) {
-        list.push_back({{"name", name}, {"bytes", bytes}});
+    for (const auto& [name, bytes] : filesOf(layout))
         rows.push_back({name, formatCount(bytes)});
-    }
     rows.push_back({"together", formatCount(layout.totalBytes())});
     console.print(table(rows, "lr"));
     const auto available = int64_t(freeBytes(output.folder));
@@ -176,67 +148,28 @@ Json dryRun(Context& context, const CheckpointLayout& layout, const OutputInput&
     console.print(fmt::format("{:.4f} bits per weight, {}; {} are free there. Nothing was written.",
                               layout.parts().bitsPerWeight(), formatBytes(layout.totalBytes()),
                               formatBytes(available)));
-    return {{"dry_run", true}, {"files", list}, {"free_bytes", available}};
-}
-
-int64_t bytesOnDisk(const fs::path& folder) {
-    int64_t bytes = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(folder))
-        if (entry.is_regular_file()) bytes += int64_t(entry.file_size());
-    return bytes;
+    return {{"dry_run", true}, {"files", fileFields<Json>(layout)}, {"free_bytes", available}};
 }
 
 Json runQuantizer(Context& context, std::shared_ptr<const Checkpoint> model,
                   const Statistics& statistics, const QuantizeOptions& options,
                   const CheckpointLayout& layout, const OutputInput& output) {
-    CheckpointWriter::Options how;
-    how.existing =
-        output.force ? CheckpointWriter::Existing::Replace : CheckpointWriter::Existing::Refuse;
-    how.resume = output.resume;
-    how.fingerprint = quantizeFingerprint(*model, statistics, options);
     context.startEngine();
-    CheckpointWriter writer(output.folder, *model, layout, how);
-    QuantizeReport report;
+    makeParents(output.folder, hints);
     JobProgress progress(context.console, "quantizing",
                          {double(layout.parts().linearWeights), "weights"});
+    WrittenCheckpoint written;
     try {
-        ProgressSlice main(progress, 0, 0.97), rest(progress, 0.97, 1);
-        report = quantize(model, statistics, options, writer, main);
-        writer.finish(layout.spec().recipe, rest);
+        written = bitloom::writeCheckpoint(model, statistics, options, layout, output, progress);
     } catch (const Error& error) {
         if (error.code() == ErrorCode::Cancelled)
             throw Error(ErrorCode::Cancelled, "cancelled; what was finished is kept",
                         "The same command with --resume goes on where this one stopped.");
         throw;
     }
-    for (const std::string& warning : report.warnings)
+    for (const std::string& warning : written.warnings)
         context.console.warn(warning);
-    if (report.polishedByBlock)
-        context.console.note(
-            std::string("polished block by block: both models together do not fit into ") +
-            (options.compute.device ? "--vram" : "--memory") +
-            "; trained end to end, the result is better");
-
-    const int64_t bytes = bytesOnDisk(output.folder);
-    if (bytes != layout.totalBytes())
-        context.console.warn(fmt::format("{} bytes were written where {} were predicted", bytes,
-                                         layout.totalBytes()));
-    Json fields = {{"bytes", bytes},
-                   {"layers_resumed", report.layersResumed},
-                   {"layers_computed", report.layersComputed},
-                   {"polish_steps_resumed", report.polishStepsResumed},
-                   {"polish_steps_computed", report.polishStepsComputed}};
-    if (options.method == Method::CmpqPlus) {
-        fields["objective_gptq"] = report.objectiveGptq;
-        fields["objective_descent"] = report.objectiveDescent;
-        if (options.polishSteps > 0) {
-            fields["polish_loss_before"] = report.polishLossBefore;
-            fields["polish_loss_after"] = report.polishLossAfter;
-            fields["polish_by_block"] = report.polishedByBlock;
-        }
-    }
-    fields["tensors_resumed"] = writer.resumedTensors();
-    fields["tensors_written"] = writer.writtenTensors();
+    Json fields = writtenFields<Json>(written, options);
     fields["seconds"] = progress.seconds();
     return fields;
 }
@@ -255,17 +188,8 @@ Json writeCheckpoint(Context& context, std::shared_ptr<const Checkpoint> model,
         return CheckpointLayout(*model, checkpointSpec(*model, statistics, options, progress));
     }();
 
-    Json fields = {{"method", methodName(options.method)},
-                   {"out", output.folder.string()},
-                   {"bits_per_weight", layout.parts().bitsPerWeight()},
-                   {"predicted_bytes", layout.totalBytes()}};
-    if (planned) {
-        const Prediction& predicted = options.plan.predicted;
-        fields["predicted_delta_nll"] = predicted.deltaNll;
-        fields["predicted_nll"] = predicted.nll > 0 ? Json(predicted.nll) : Json();
-        fields["predicted_on"] = describe(statistics);
-    }
-    fields["statistics"] = statistics.path().string();
+    Json fields = {{"method", methodName(options.method)}, {"out", output.folder.string()}};
+    fields.update(layoutFields<Json>(layout, options, statistics));
     if (output.dryRun) {
         fields.update(dryRun(context, layout, output));
         return fields;
@@ -283,13 +207,8 @@ void verifyCheckpoint(Context& context, const fs::path& folder) {
     JobProgress progress(context.console, "verifying",
                          {double(checkpoint->folderBytes()), "bytes"});
     const auto damaged = checkpoint->verify(context.compute().threadsOrDefault(), progress);
-    if (damaged.empty()) return;
-    std::string names;
-    for (size_t i = 0; i < damaged.size() && i < 8; ++i)
-        names += (i ? ", " : "") + damaged[i];
-    if (damaged.size() > 8) names += fmt::format(", and {} more", damaged.size() - 8);
-    throw Error("'" + folder.string() + "' is damaged: " + names,
-                "Quantize it again with --force, or copy it again from where it is whole.");
+    requireIntact(folder, damaged,
+                  "Quantize it again with --force, or copy it again from where it is whole.");
 }
 
 Protocol protocolNamed(const std::string& name) {

@@ -5,6 +5,7 @@
 #include "app/cli/planning.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/quantize.h"
+#include "core/engine/write_checkpoint.h"
 
 #include <filesystem>
 #include <memory>
@@ -31,9 +32,8 @@ QuantizeOptions quantizeOptions(const Context& context, const MethodInput& input
 void setBits(QuantizeOptions& options, double bits);
 
 /// How a checkpoint is written.
-struct OutputInput {
-    std::filesystem::path folder;
-    bool resume = false, force = false, verify = false, dryRun = false;
+struct OutputInput : OutputFolder {
+    bool verify = false, dryRun = false;
 };
 /// Refuses an OUT that cannot be written before anything long is started. Throws Error.
 void checkOutput(const OutputInput& output);

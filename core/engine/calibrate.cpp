@@ -114,7 +114,10 @@ private:
                                   ? sequencesPerBatch(place, m_model->config(), m_shape.length,
                                                       m_shape.count, /*backward=*/true, held)
                                   : m_batch;
-        forEachBatch(m_shape.count, batch, m_progress, body);
+        forEachBatch(m_shape.count, batch, m_progress, [&](int64_t first, int64_t n) {
+            const Stretch stretch = stretchOf(place, held, n * m_shape.length, /*passes=*/3);
+            body(first, n);
+        });
     }
     /// Weights of a block, and the largest product that a sequence's squared gradient needs.
     int64_t backwardHeld(int64_t block) const {
@@ -337,7 +340,8 @@ void Calibration::finishGroup(int64_t group, HessianAccumulator& accumulator,
 
     const FactoredHessian factored =
         factorHessian(accumulator.place(), std::move(hessian), m_recipe.damping,
-                      ColumnOrder::Descending, /*wantMatrices=*/false, info.name);
+                      ColumnOrder::Descending, /*wantMatrices=*/false, info.name,
+                      /*keep=*/false, &m_progress);
     if (factored.climbed)
         m_report.warnings.push_back("The Hessian of " + info.name + " needed damping " +
                                     std::to_string(factored.damping) +

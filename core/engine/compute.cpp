@@ -70,6 +70,10 @@ std::string deviceText(const ComputeOptions& compute) {
     return compute.deviceReason.empty() ? "cpu" : "cpu, because " + compute.deviceReason;
 }
 
+int64_t deviceUsedBytes(const ComputeOptions& compute) {
+    return compute.device ? compute.device->usedBytes() : 0;
+}
+
 std::vector<std::string> deviceFallbacks(const ComputeOptions& compute) {
     return compute.device ? compute.device->fallbacks() : std::vector<std::string>();
 }

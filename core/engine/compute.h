@@ -4,6 +4,7 @@
 
 #include "core/base/compute_options.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,9 @@ std::string deviceProblem();
 std::string deviceName(const ComputeOptions& compute);
 /// "NVIDIA H200, 126 GiB for tensors", "cpu", or "cpu, because there is no NVIDIA driver (…)".
 std::string deviceText(const ComputeOptions& compute);
+/// Bytes of the GPU's memory that are in use, by whatever program; 0 without a device, or where it
+/// does not say. From any thread.
+int64_t deviceUsedBytes(const ComputeOptions& compute);
 /// What was computed on the processor although a GPU was at work, each with its reason.
 std::vector<std::string> deviceFallbacks(const ComputeOptions& compute);
 

@@ -5,7 +5,7 @@
 //   1. decide every tensor's dtype and place (so the disk is checked before anything is written)
 //   2. fill OUT.partial, tensor by tensor
 //   3. write config and card, copy tokenizer files
-//   4. flush and rename
+//   4. flush and rename, or exchange with an earlier export
 #include "core/engine/export_hf.h"
 
 #include "core/base/error.h"
@@ -27,6 +27,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t maxShardBytes = 5'000'000'000;
+/// In every card that modelCard() writes, of this and of earlier versions: tells an export from
+/// other people's models.
+constexpr std::string_view cardMark = "The weights of a Bitloom checkpoint (";
 constexpr int64_t pieceElements = 1
                                   << 22; // tensors other than linears are converted in such pieces
 
@@ -134,9 +137,8 @@ nlohmann::json plainConfig(const QuantizedCheckpoint& source, DType dtype) {
 std::string modelCard(const QuantizedCheckpoint& source, DType dtype) {
     char bits[32];
     std::snprintf(bits, sizeof bits, "%.3f", source.parts().bitsPerWeight());
-    return "# " + source.folder().filename().string() + ", unpacked\n\n" +
-           "The weights of a Bitloom checkpoint (" + bits +
-           " bits per weight), written out as plain " + std::string(dtypeName(dtype)) +
+    return "# " + source.folder().filename().string() + ", unpacked\n\n" + std::string(cardMark) +
+           bits + " bits per weight), written out as plain " + std::string(dtypeName(dtype)) +
            " tensors by Bitloom " BITLOOM_VERSION ".\n" +
            "The values are those of the quantized model; the size is that of an unquantized one.\n";
 }
@@ -201,11 +203,30 @@ private:
     std::vector<float> m_values;
 };
 
-void refuseExisting(const fs::path& out) {
+bool isThere(const fs::path& path) {
     std::error_code ignored;
-    if (fs::exists(fs::symlink_status(out, ignored)))
-        throw Error("'" + out.string() + "' exists already",
-                    "Choose another name with -o, or remove it first.");
+    return fs::exists(fs::symlink_status(path, ignored));
+}
+
+/// What exportHuggingFace() wrote, and nothing else beside it: files alone, with our card.
+bool isExportedModel(const fs::path& folder) {
+    std::error_code failed;
+    if (!fs::is_directory(fs::symlink_status(folder, failed))) return false;
+    for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end;
+         entry.increment(failed))
+        if (!entry->is_regular_file(failed)) return false;
+    constexpr uintmax_t longestCard = 1 << 20;
+    const fs::path card = folder / "README.md";
+    if (failed || !fs::is_regular_file(folder / "config.json", failed) ||
+        fs::file_size(card, failed) > longestCard || failed)
+        return false;
+    return readTextFile(card).find(cardMark) != std::string::npos;
+}
+
+/// The absolute name without a slash at its end.
+fs::path nameOf(const fs::path& given) {
+    const fs::path out = fs::absolute(given).lexically_normal();
+    return out.has_filename() ? out : out.parent_path();
 }
 
 /// Removes the folder again unless it was published: an export is quick to repeat, so nothing of a
@@ -214,6 +235,11 @@ class PartialFolder {
 public:
     explicit PartialFolder(fs::path path) : m_path(std::move(path)) {
         std::error_code error;
+        // Of an earlier export nothing is worth keeping; of a checkpoint that was begun, all.
+        if (fs::exists(m_path / "work", error))
+            throw Error("'" + m_path.string() + "' is a quantized model that was begun",
+                        "Finish it with 'bitloom quantize --resume', or export to another name.");
+        error.clear();
         if (!m_path.parent_path().empty()) fs::create_directories(m_path.parent_path(), error);
         if (!error) fs::remove_all(m_path, error);
         if (!error) fs::create_directory(m_path, error);
@@ -226,7 +252,11 @@ public:
     PartialFolder(const PartialFolder&) = delete;
     PartialFolder& operator=(const PartialFolder&) = delete;
     void publish(const fs::path& to) {
-        publishFolder(m_path, to);
+        if (isThere(to)) {
+            exchangeFolder(m_path, to);
+        } else {
+            publishFolder(m_path, to);
+        }
         m_published = true;
     }
 
@@ -237,15 +267,31 @@ private:
 
 } // namespace
 
+void checkExportFolder(const fs::path& given, ExistingExport existing) {
+    const fs::path out = nameOf(given);
+    if (!isThere(out)) return;
+    if (existing == ExistingExport::Refuse)
+        throw Error("'" + out.string() + "' exists already",
+                    "Choose another name, or replace it with --force.");
+    std::error_code ignored;
+    const bool empty =
+        fs::is_directory(fs::symlink_status(out, ignored)) && fs::is_empty(out, ignored);
+    if (!empty && !isExportedModel(out))
+        throw Error("'" + out.string() +
+                        "' is not a model that Bitloom exported, so it is not "
+                        "replaced",
+                    "Choose another name, or remove it first.");
+}
+
 int64_t exportHuggingFace(const QuantizedCheckpoint& source, DType dtype, const fs::path& outGiven,
-                          const ComputeOptions& compute, Progress& progress) {
+                          const ComputeOptions& compute, Progress& progress,
+                          ExistingExport existing) {
     if (dtype != DType::F32 && dtype != DType::F16 && dtype != DType::BF16)
         throw Error(ErrorCode::Usage,
                     "a Hugging Face export cannot be " + std::string(dtypeName(dtype)),
                     "Use --dtype f32, f16 or bf16.");
-    fs::path out = fs::absolute(outGiven).lexically_normal();
-    if (!out.has_filename()) out = out.parent_path(); // "dir/"
-    refuseExisting(out);
+    const fs::path out = nameOf(outGiven);
+    checkExportFolder(out, existing);
 
     const auto tensors = outputTensors(source, dtype);
     const auto specs = shardsOf(tensors);
@@ -295,7 +341,7 @@ int64_t exportHuggingFace(const QuantizedCheckpoint& source, DType dtype, const 
         written += int64_t(entry.file_size());
     progress.check();
     flushFolder(folder);
-    refuseExisting(out); // somebody may have made it meanwhile
+    checkExportFolder(out, existing); // somebody may have made it meanwhile
     partial.publish(out);
     return written;
 }

@@ -163,6 +163,17 @@ std::shared_ptr<const Statistics> newestStatistics(const fs::path& cache,
     return newest;
 }
 
+std::shared_ptr<const Statistics> cachedStatistics(const fs::path& cache, const Checkpoint& model,
+                                                   const std::string& wanted,
+                                                   const InputNote& note) {
+    adoptStatistics(cache, model.folder(), model.fingerprint());
+    auto statistics = newestStatistics(cache, model.fingerprint(), wanted, note);
+    if (statistics && !wanted.empty() && statistics->recipe().fingerprint() != wanted)
+        note("the statistics that the plan was made from are not in the cache; the newest of this "
+             "model are used");
+    return statistics;
+}
+
 void requireStatisticsOf(const Statistics& statistics, const Checkpoint& model) {
     if (statistics.recipe().modelFingerprint == model.fingerprint()) return;
     throw Error(fmt::format("the statistics '{}' are of another model ({})",

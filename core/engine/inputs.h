@@ -52,6 +52,12 @@ std::shared_ptr<const Statistics> newestStatistics(const std::filesystem::path& 
                                                    const std::string& modelFingerprint,
                                                    const std::string& wanted,
                                                    const InputNote& note);
+/// The same for an opened model, whose own file of statistics is taken into the cache first. Where
+/// `wanted` cannot be had, that is noted.
+std::shared_ptr<const Statistics> cachedStatistics(const std::filesystem::path& cache,
+                                                   const Checkpoint& model,
+                                                   const std::string& wanted,
+                                                   const InputNote& note);
 /// Throws Error where they are of another model.
 void requireStatisticsOf(const Statistics& statistics, const Checkpoint& model);
 

@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/recipe/checkpoint_spec.h"
 
+#include "core/recipe/group_sizes.h"
+
 #include "core/base/error.h"
 #include "core/base/hash.h"
 
@@ -53,8 +55,10 @@ void checkWholeBits(const QuantizeOptions& options) {
                     "Use --bits " +
                         std::to_string(std::clamp(int(std::lround(options.bits)), 2, 8)) +
                         ", or --method cmpq+ for any fraction.");
-    if (options.group.groupSize < 8 || options.group.groupSize > 65536)
-        throw Error(ErrorCode::Usage, "the group size must lie between 8 and 65536",
+    if (options.group.groupSize < minGroupSize || options.group.groupSize > maxGroupSize)
+        throw Error(ErrorCode::Usage,
+                    "the group size must lie between " + std::to_string(minGroupSize) + " and " +
+                        std::to_string(maxGroupSize),
                     "128 is the usual choice.");
 }
 

@@ -1305,6 +1305,10 @@
         <translation>Der Rechenkern wurde beendet, weil „%1“ nicht rechtzeitig anhielt.</translation>
     </message>
     <message>
+        <source>The engine was ended, because “%1” did not stop in time; with it ended: %2.</source>
+        <translation>Der Rechenkern wurde beendet, weil „%1“ nicht rechtzeitig anhielt; mit ihm endeten: %2.</translation>
+    </message>
+    <message>
         <source>The engine was stopped.</source>
         <translation>Der Rechenkern wurde angehalten.</translation>
     </message>
@@ -1320,9 +1324,17 @@
         <source>What was finished is kept: start again to go on with it.</source>
         <translation>Was fertig war, ist behalten: Neu gestartet geht es weiter.</translation>
     </message>
+    <message>
+        <source>What was finished is kept: start again to go on with it. Plans that were tried in memory have to be tried again.</source>
+        <translation>Was fertig war, ist behalten: Neu gestartet geht es weiter. Pläne, die im Speicher ausprobiert wurden, müssen neu ausprobiert werden.</translation>
+    </message>
 </context>
 <context>
     <name>EngineJobs</name>
+    <message>
+        <source>The engine had to be ended to stop &quot;%1&quot;. With it ended: %2. Finished parts are kept.</source>
+        <translation>Der Rechenkern musste beendet werden, um „%1“ anzuhalten. Mit ihm endeten: %2. Fertige Teile bleiben erhalten.</translation>
+    </message>
     <message>
         <source>%1 tokens in %2</source>
         <translation>%1 Token in %2</translation>
@@ -1721,10 +1733,6 @@
         <translation>Speicher höchstens</translation>
     </message>
     <message>
-        <source>stopping</source>
-        <translation>hält an</translation>
-    </message>
-    <message>
         <source>tensors</source>
         <translation>Tensoren</translation>
     </message>
@@ -2068,6 +2076,10 @@
     <message>
         <source>stopping</source>
         <translation>hält an</translation>
+    </message>
+    <message>
+        <source>stopping; this step cannot be broken off and may take another %1</source>
+        <translation>hält an; dieser Schritt lässt sich nicht abbrechen und kann noch %1 dauern</translation>
     </message>
 </context>
 <context>

@@ -189,7 +189,7 @@ private slots:
         row("plan", "--tokens-per-second --bits --size --max-ppl --pin --stats --output");
         row("quantize",
             "--plan --bits --method --polish --head --stats --resume --verify --dry-run --force");
-        row("export", "--to --dtype --output");
+        row("export", "--to --dtype --output --force");
         row("eval", "--against --text --ids --protocol --context");
         row("chat", "--against --prompt --max-tokens --temperature --top-k --top-p --min-p "
                     "--repetition-penalty --seed --stop");
@@ -657,6 +657,17 @@ private slots:
         run = runProgram(
             withCache(filled(QStringLiteral("export {dir}/quantized --to hf -o {dir}/exported"))));
         QVERIFY2(run.code == 1 && run.err.contains(QLatin1String("exists")), run.all());
+        QVERIFY2(run.err.contains(QLatin1String("--force")), run.all());
+        run = runProgram(withCache(filled(QStringLiteral(
+            "export {dir}/quantized --to hf --dtype bf16 -o {dir}/exported --ids {ids} --force"))));
+        QVERIFY2(run.code == 0, run.all());
+        QVERIFY(readFile(path(QStringLiteral("exported/config.json"))).contains("bfloat16"));
+        QVERIFY(!QFileInfo::exists(path(QStringLiteral("exported.partial"))));
+        // A quantized model is no export, and is never replaced by one.
+        run = runProgram(withCache(
+            filled(QStringLiteral("export {dir}/quantized --to hf -o {dir}/quantized --force"))));
+        QVERIFY2(run.code == 1 && run.err.contains(QLatin1String("not replaced")), run.all());
+        QVERIFY(QFileInfo::exists(path(QStringLiteral("quantized/recipe.json"))));
     }
 
     void staleResume() {

@@ -251,6 +251,23 @@ private slots:
             engine.call("export", {{"model", path("out")}, {"output", path("hf")}});
         QCOMPARE(exported["dtype"], Json("f16"));
         QCOMPARE(engine.call("info", {{"model", path("hf")}})["kind"], Json("model"));
+        Json anew = {{"model", path("out")}, {"output", path("hf")}, {"dtype", "f32"}};
+        QCOMPARE(engine.error("export", anew)["code"], Json(-32001)); // exists
+        anew["force"] = true;
+        QVERIFY(engine.call("export", anew)["bytes"] > exported["bytes"]);
+        anew["output"] = path("out"); // no export
+        QCOMPARE(engine.error("export", anew)["code"], Json(-32001));
+        // A second folder that may not be filled is refused before anything is computed.
+        Json both = quantization(path("both"));
+        both["export_to"] = path("hf");
+        engine.seen.clear();
+        QCOMPARE(engine.error("quantize", both)["code"], Json(-32001));
+        QVERIFY(engine.seenOf("progress").empty());
+        QVERIFY(!fs::exists(path("both.partial")));
+        both["force"] = true;
+        both["export_to"] = sample;
+        QCOMPARE(engine.error("quantize", both)["code"], Json(-32001));
+        QVERIFY(engine.seenOf("progress").empty());
 
         // What was written may be read from elsewhere; the rest of the disk may not.
         const Json piece =
@@ -279,10 +296,21 @@ private slots:
         command.replace(m_folder.filePath("out"), m_folder.filePath("by-command"));
         command.replace(0, 7, QStringLiteral(BITLOOM_BINARY_DIR "/bin/bitloom"));
         QProcess shell;
-        shell.start("/bin/sh", {"-c", command});
+        shell.start("/bin/sh", {"-c", command + " --json"});
         QVERIFY(shell.waitForFinished(ServeClient::patience));
         QVERIFY2(shell.exitCode() == 0, shell.readAllStandardError().constData());
         QCOMPARE(hashOf(m_folder.filePath("by-command")), m_bytes);
+
+        // And says the same of it, but for what was measured.
+        const QByteArrayList lines = shell.readAllStandardOutput().trimmed().split('\n');
+        const Json result = Json::parse(lines.last().toStdString());
+        for (const auto& [name, value] : result.items()) {
+            if (name == "event" || name == "command" || name == "out") continue;
+            QVERIFY2(m_quantized.contains(name), name.c_str());
+            if (name != "seconds" && name != "peak_rss")
+                QVERIFY2(m_quantized[name] == value, name.c_str());
+        }
+        QVERIFY(result.contains("warnings") && result.contains("tensors_written"));
     }
 
     void generate() {

@@ -144,6 +144,26 @@ private slots:
         VERIFY_BELOW(relativeError(at::linalg_inv(upper), root), 1e-5);
     }
 
+    /// By panels as in one call, and with questions between them.
+    void largeFactor() {
+        constexpr int64_t cols = 1800, whole = 1000; // the last panel is no whole one
+        const at::Tensor root = at::randn({cols, 64}, at::kDouble);
+        const at::Tensor matrix = at::mm(root, root.t()).add_(at::eye(cols, at::kDouble), 8);
+        Cancelling counter;
+        const at::Tensor factor = choleskyFactor(matrix, &counter, whole);
+        QVERIFY(counter.asked() >= 7);
+        VERIFY_BELOW(relativeError(factor, at::linalg_cholesky(matrix)), 1e-12);
+        QVERIFY(at::equal(factor, at::tril(factor)));
+        Cancelling cancelling(counter.asked() / 2);
+        COMPARE_ERROR(choleskyFactor(matrix, &cancelling, whole), "cancelled");
+        at::Tensor indefinite = matrix.clone();
+        indefinite[cols - 3][cols - 3] = -1;
+        QVERIFY(!choleskyFactor(indefinite, nullptr, whole).defined());
+        indefinite[cols - 3][cols - 3] = NAN;
+        const at::Tensor odd = choleskyFactor(indefinite, nullptr, whole);
+        QVERIFY(!odd.defined() || !odd.diagonal().isfinite().all().item<bool>());
+    }
+
     void withoutMatrices() {
         const at::Tensor hessian = randomHessian(20, 50, 3);
         const auto with =

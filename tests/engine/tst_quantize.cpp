@@ -6,6 +6,7 @@
 #include "core/engine/evaluate.h"
 #include "core/engine/export_hf.h"
 #include "core/engine/quantize.h"
+#include "core/io/durable.h"
 #include "core/plan/allocator.h"
 #include "tests/support/engine_testing.h"
 
@@ -333,6 +334,60 @@ private slots:
         const fs::path plain = folder / "plain";
         exportHuggingFace(*reopened, DType::F32, plain, compute(), calm);
         VERIFY_BELOW(largestDifference(logitsOf(*openWeights(plain.string())), logits), 1e-4);
+    }
+
+    /// An earlier export is whole until the new one takes its place; other things are never
+    /// touched.
+    void exportReplaces() {
+        const Subject& from = subject("llama2-gqa/2");
+        TemporaryFolder folder;
+        NoProgress calm;
+        write(from, other(Method::Rtn, 4, {.groupSize = 32}), folder / "out", calm);
+        const auto source = QuantizedCheckpoint::open(folder / "out");
+        const fs::path plain = folder / "plain", partial = folder / "plain.partial";
+        const auto run = [&](DType dtype, const fs::path& to, Progress& progress,
+                             ExistingExport existing) {
+            return exportHuggingFace(*source, dtype, to, compute(), progress, existing);
+        };
+        run(DType::F16, plain, calm, ExistingExport::Replace); // nothing there yet
+        const auto first = folderContent(plain);
+        Cancelling counter;
+        run(DType::F32, folder / "expected", counter, ExistingExport::Refuse);
+        const auto expected = folderContent(folder / "expected");
+        QVERIFY(expected != first);
+
+        COMPARE_ERROR(run(DType::F32, plain, calm, ExistingExport::Refuse), "exists already");
+        QVERIFY(counter.asked() > 2);
+        for (const int64_t at : {int64_t(1), counter.asked() / 2, counter.asked()}) {
+            Cancelling cancelling(at);
+            COMPARE_ERROR(run(DType::F32, plain, cancelling, ExistingExport::Replace), "cancelled");
+            QVERIFY(folderContent(plain) == first);
+            QVERIFY(!fs::exists(partial));
+        }
+        run(DType::F32, plain / "", calm, ExistingExport::Replace);
+        QVERIFY(folderContent(plain) == expected);
+        QVERIFY(!fs::exists(partial));
+        fs::create_directory(folder / "empty");
+        run(DType::F32, folder / "empty", calm, ExistingExport::Replace);
+        QVERIFY(folderContent(folder / "empty") == expected);
+
+        // A checkpoint, a stranger's folder, a link and a file; and an export with more in it.
+        fs::create_directory(folder / "strange");
+        writeFileAtomically(folder / "strange" / "config.json", "{}");
+        writeFileAtomically(folder / "strange" / "README.md", "# Mine");
+        fs::create_directory_symlink(plain, folder / "link");
+        writeFileAtomically(folder / "file", "text");
+        fs::create_directory(folder / "empty" / "runs");
+        for (const char* name : {"out", "strange", "link", "file", "empty"}) {
+            const fs::path to = folder / name;
+            COMPARE_ERROR(run(DType::F32, to, calm, ExistingExport::Replace), "not replaced");
+            QVERIFY(fs::exists(to) && !fs::exists(to.string() + ".partial"));
+        }
+        QVERIFY(fs::is_symlink(folder / "link") && folderContent(plain) == expected);
+        // Nor is a quantization that was begun.
+        fs::create_directories(folder / "begun.partial" / "work");
+        COMPARE_ERROR(run(DType::F32, folder / "begun", calm, ExistingExport::Refuse), "was begun");
+        QVERIFY(fs::exists(folder / "begun.partial" / "work"));
     }
 
     /// What is left of the loss says which method is better: not only sizes must be right.

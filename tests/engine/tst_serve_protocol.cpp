@@ -3,6 +3,7 @@
 //
 // `bitloom serve` without libtorch: lines, requests, parameters, queue and cancelling, files, the
 // stand-in of a model, and the figures of a comparison.
+#include "core/base/stretch.h"
 #include "core/engine/serve/detached.h"
 #include "core/engine/serve/divergence.h"
 #include "core/engine/serve/files.h"
@@ -438,7 +439,9 @@ private slots:
         QVERIFY(rig.waitForRunning());
         rig.call(2, "cancel", {{"job", 1}});
         const Json answer = rig.answer(2);
-        QCOMPARE(answer["result"], (Json{{"known", true}, {"state", "running"}}));
+        QCOMPARE(answer["result"]["known"], Json(true));
+        QCOMPARE(answer["result"]["state"], Json("running"));
+        QVERIFY(answer["result"]["unbreakable_s"] >= 0);
         const Json error = rig.answer(1);
         QCOMPARE(codeOf(error), -32003);
         QCOMPARE(error["error"]["data"]["code"], Json(3));
@@ -459,7 +462,9 @@ private slots:
         rig.call(2, "count");
         rig.call(3, "cancel", {{"job", 2}});
         QCOMPARE(codeOf(rig.answer(2)), -32003);
-        QCOMPARE(rig.answer(3)["result"]["state"], Json("queued"));
+        const Json queued = rig.answer(3)["result"];
+        QCOMPARE(queued["state"], Json("queued"));
+        QCOMPARE(queued["unbreakable_s"], Json(0));
         rig.letGo();
         rig.others.clear();
         QVERIFY(rig.answer(1).contains("result"));
@@ -475,6 +480,48 @@ private slots:
         QVERIFY(rig.waitForRunning());
         rig.call(2, "cancel", {{"job", 1}});
         QCOMPARE(rig.answer(2)["result"]["known"], Json(true));
+    }
+
+    /// How long a stop may take is known from what the job did, and from what it says.
+    void silence() {
+        Output nowhere(-1);
+        Job job({1, "work", Json::object()}, nowhere);
+        QCOMPARE(job.longestSilence(), 0.0);
+        job.begin();
+        std::this_thread::sleep_for(30ms);
+        QVERIFY(!job.cancelled());
+        const double longest = job.longestSilence();
+        QVERIFY(longest >= 0.03);
+        QVERIFY(!job.cancelled()); // at once again: no longer
+        QCOMPARE(job.longestSilence(), longest);
+
+        QCOMPARE(Stretch::left(), 0.0);
+        {
+            const Stretch outer(Stretch::On::Processor, 4e9 * 20, 2);
+            const Stretch inner(Stretch::On::Processor, 1, 2);
+            QVERIFY(Stretch::left() > 5 && Stretch::left() <= 15);
+            std::this_thread::sleep_for(60ms);
+        }
+        QCOMPARE(Stretch::left(), 0.0);
+        // 80e9 operations in 60 ms and a little: the same again takes not much longer.
+        const Stretch again(Stretch::On::Processor, 4e9 * 20, 2);
+        QVERIFY(Stretch::left() > 0 && Stretch::left() < 5);
+    }
+
+    void deviceMemory() {
+        int pipe[2];
+        QCOMPARE(::pipe(pipe), 0);
+        Output output(pipe[1]);
+        Job job({1, "work", Json::object()}, output);
+        Json seen;
+        job.watch([&](const Json& fields) { seen = fields; });
+        job.report(0.1, "on the processor");
+        QCOMPARE(seen["vram"], Json(0));
+        job.setDeviceBytes([] { return int64_t(5) << 30; });
+        job.report(0.2, "on a GPU");
+        QCOMPARE(seen["vram"], Json(int64_t(5) << 30));
+        ::close(pipe[0]);
+        ::close(pipe[1]);
     }
 
     void endOfInput() {

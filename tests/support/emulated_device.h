@@ -30,6 +30,7 @@ public:
     std::string name() const override { return "emulated"; }
     std::string description() const override { return "Emulated device"; }
     int64_t memoryBytes() const override { return m_memoryBytes; }
+    int64_t usedBytes() const override { return EmulatedMemory::used(); }
     /// By the processor, from the weights as they are there.
     bool errorCurves(const at::Tensor& byColumn, std::span<const kernels::CurvePoint> points,
                      bool rawIsExact, std::span<float> sse, std::span<float> rms) override;

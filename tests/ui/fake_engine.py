@@ -16,6 +16,8 @@
     device=D   as it was started: cpu, cuda or auto          (cpu)
     gpu=NAME   there is one; without a name there is none
     threads=N                                                (2)
+    stubborn=S a cancelled job goes on for so many seconds  (0)
+    says=S     and this is what the answer to cancel says of it  (0)
 """
 import json
 import os
@@ -26,7 +28,8 @@ import threading
 import time
 
 OPTIONS = {"tokens": "20", "differ": "-1", "delay": "0", "order": "turns", "steps": "4",
-           "lose": "0", "limit": "8000000000", "device": "cpu", "gpu": "", "threads": "2"}
+           "lose": "0", "limit": "8000000000", "device": "cpu", "gpu": "", "threads": "2",
+           "stubborn": "0", "says": "0"}
 OPTIONS.update(argument.split("=", 1) for argument in sys.argv[1:])
 TOKENS, DIFFER, STEPS = int(OPTIONS["tokens"]), int(OPTIONS["differ"]), int(OPTIONS["steps"])
 DELAY, ORDER = float(OPTIONS["delay"]), OPTIONS["order"]
@@ -34,7 +37,7 @@ GPU = OPTIONS["gpu"] if OPTIONS["device"] != "cpu" else ""
 WORDS = " once upon a time there was a small red fox who lived in the old wood".split(" ")[1:]
 
 lock = threading.Lock()
-cancelled = set()
+cancelled = {}  # job: when it may end
 waiting = set()  # numbers of calls behind the one that runs
 state = {"tries": 0, "lose": int(OPTIONS["lose"])}
 
@@ -63,7 +66,7 @@ def notify(name, job, /, **fields):
 def pause(job, seconds):
     end = time.monotonic() + seconds
     while True:
-        if job in cancelled:
+        if time.monotonic() >= cancelled.get(job, float("inf")):
             raise Cancelled
         left = end - time.monotonic()
         if left <= 0:
@@ -243,13 +246,14 @@ def main():
                              "generate_reason": "" if OPTIONS["gpu"] else "no library",
                              "methods": ["quantize", "generate"] if OPTIONS["gpu"] else []}]}})
         elif method == "cancel":
-            cancelled.add(params["job"])
+            cancelled[params["job"]] = time.monotonic() + float(OPTIONS["stubborn"])
             with lock:
                 waited = params["job"] in waiting
                 waiting.discard(params["job"])
             if waited:
                 send({"id": params["job"], "error": CANCELLED})
-            send({"id": number, "result": {"known": True, "state": "running"}})
+            send({"id": number, "result": {"known": True, "state": "running",
+                                           "unbreakable_s": float(OPTIONS["says"])}})
         elif method == "info":
             send({"id": number, "result": {
                 "kind": "quantized" if "export" in params["model"] else "model",

@@ -33,6 +33,13 @@ EngineCommand bad(const QString& mode) {
             false};
 }
 
+/// Follows a script of `options`.
+EngineCommand fake(const QStringList& options) {
+    return {QStringLiteral(BITLOOM_TEST_PYTHON),
+            QStringList{QStringLiteral(BITLOOM_SOURCE_DIR "/tests/ui/fake_engine.py")} + options,
+            false};
+}
+
 /// What came of a call.
 struct Outcome {
     int calls = 0;
@@ -83,6 +90,8 @@ class TestEngineClient : public QObject {
             {QStringLiteral("max_tokens"), tokens},
             {QStringLiteral("ignore_eos"), true}};
     }
+
+    static QJsonObject evaluation() { return {{QStringLiteral("model"), sample}}; }
 
 private slots:
     /// An engine that takes nothing, behind a pipe that is full: whoever asks goes on.
@@ -302,6 +311,54 @@ private slots:
         QTRY_COMPARE_WITH_TIMEOUT(again.calls, 1, patience);
         QVERIFY(again.result.ok());
         QCOMPARE(again.result.value[QStringLiteral("x")].toInt(), 1);
+    }
+
+    /// An engine that says that it is in a long step is waited for.
+    void stopsLate() {
+        EngineClient engine(fake({QStringLiteral("stubborn=3"), QStringLiteral("says=20"),
+                                  QStringLiteral("steps=100000"), QStringLiteral("delay=0.01")}));
+        engine.setCancelTimeout(2000);
+        engine.start();
+        QSignalSpy progress(&engine, &EngineClient::progress);
+        QSignalSpy delayed(&engine, &EngineClient::stopDelayed);
+        Outcome work, other;
+        const int job = engine.call(QStringLiteral("evaluate"), evaluation(), work.catcher());
+        engine.call(QStringLiteral("verify"), evaluation(), other.catcher());
+        QTRY_VERIFY_WITH_TIMEOUT(!progress.isEmpty(), patience);
+        engine.cancel(job);
+        QTRY_COMPARE_WITH_TIMEOUT(work.calls, 1, patience);
+        QVERIFY(work.result.error.cancelled());
+        QCOMPARE(delayed.size(), 1);
+        QCOMPARE(delayed[0][0].toInt(), job);
+        QCOMPARE(delayed[0][1].toDouble(), 20.0);
+        QTRY_COMPARE_WITH_TIMEOUT(other.calls, 1, patience); // what waited goes on
+        QVERIFY(other.result.ok());
+        QCOMPARE(engine.state(), State::Ready);
+    }
+
+    /// But not for ever, and what falls with it is named.
+    void neverStops() {
+        EngineClient engine(fake({QStringLiteral("stubborn=1000"), QStringLiteral("says=0.3"),
+                                  QStringLiteral("steps=100000"), QStringLiteral("delay=0.01")}));
+        engine.setCancelTimeout(1000);
+        engine.start();
+        QSignalSpy progress(&engine, &EngineClient::progress);
+        Outcome work, other;
+        const int job = engine.call(QStringLiteral("evaluate"), evaluation(), work.catcher());
+        engine.call(QStringLiteral("verify"), evaluation(), other.catcher());
+        QTRY_VERIFY_WITH_TIMEOUT(!progress.isEmpty(), patience);
+        QElapsedTimer timer;
+        timer.start();
+        engine.cancel(job);
+        QTRY_COMPARE_WITH_TIMEOUT(work.calls + other.calls, 2, patience);
+        QVERIFY(timer.elapsed() >= 1600); // the timeout, and twice what it said
+        QVERIFY(work.result.error.cancelled());
+        QCOMPARE(other.result.error.code, int(EngineError::EngineDied));
+        const QString why = engine.reason().message;
+        QVERIFY2(why.contains(QStringLiteral("evaluate")) &&
+                     why.contains(QStringLiteral("with it ended: verify")),
+                 qPrintable(why));
+        QCOMPARE(other.result.error.message, why);
     }
 
     void badStarts_data() {

@@ -23,7 +23,9 @@ namespace {
 constexpr int protocolVersion = 1;
 constexpr qsizetype maxRequestBytes = 16 << 20; // PROTOCOL.md §1
 constexpr int endTimeout = 800;                 // an engine ends within 500 ms of its input
-constexpr int attachCancelTimeout = 10'000;     // another process has to be asked
+constexpr double noticeable = 0.25;         // seconds that a cancelled job may take without a word
+constexpr double longestStop = 300;         // seconds that an engine may ask for
+constexpr int attachCancelTimeout = 10'000; // another process has to be asked
 
 /// Processes that outlive their client. Never destroyed: QProcess kills what it holds.
 void leaveAlone(QProcess* process) {
@@ -150,6 +152,7 @@ void EngineClient::stop() {
 void EngineClient::launch() {
     m_waiting = false;
     m_hello = {};
+    m_cancels.clear();
     m_input.clear();
     m_scanned = m_handled = 0;
     m_errorLine.clear();
@@ -262,24 +265,55 @@ void EngineClient::cancel(int job) {
         return;
     }
     if (m_state != State::Ready) return; // its failure is on the way
+    const int number = m_nextId++;
+    m_cancels.insert(number, job);
     m_process->write(
-        lineOf(request(m_nextId++, QStringLiteral("cancel"), {{QStringLiteral("job"), job}})));
+        lineOf(request(number, QStringLiteral("cancel"), {{QStringLiteral("job"), job}})));
     const int patience =
         call->method == QLatin1String("attach") ? attachCancelTimeout : m_cancelTimeout;
     // A later process has other jobs under other numbers: this one is found no more then.
     QTimer::singleShot(patience, this, [this, job] { cancelTimedOut(job); });
 }
 
+/// An engine that lives and says how long its library call takes is worth waiting for: killing it
+/// costs every other job, and the models that it holds.
+void EngineClient::cancelAnswered(int job, const QJsonObject& result) {
+    const auto call = m_calls.find(job);
+    const double seconds = result[QLatin1String("unbreakable_s")].toDouble();
+    if (call == m_calls.end() || !(seconds >= noticeable)) return;
+    call->stops =
+        QDeadlineTimer(m_cancelTimeout + qint64(2000 * std::min(seconds, longestStop / 2)));
+    emit stopDelayed(job, seconds);
+}
+
 void EngineClient::cancelTimedOut(int job) {
-    if (!m_calls.contains(job)) return;
+    const auto waits = m_calls.constFind(job);
+    if (waits == m_calls.constEnd()) return;
+    if (!waits->stops.hasExpired()) {
+        QTimer::singleShot(int(waits->stops.remainingTime()) + 1, this,
+                           [this, job] { cancelTimedOut(job); });
+        return;
+    }
     const QPointer<EngineClient> self = this;
     // The answer may have come while this thread was busy.
     if (m_process) m_input += m_process->readAllStandardOutput();
     handleInput(/*all=*/true);
     if (!self || !m_calls.contains(job) || !m_process) return;
+    // The answer to the cancel may have come just now, too.
+    if (!m_calls[job].stops.hasExpired()) return cancelTimedOut(job);
+    QStringList others;
+    for (const int id : openCalls())
+        if (id != job && !m_calls[id].cancelling && !others.contains(m_calls[id].method))
+            others << m_calls[id].method;
+    const QString name = methodOf(job);
+    const QString with = others.join(QStringLiteral(", "));
     die({EngineError::Cancelled,
-         tr("The engine was ended, because “%1” did not stop in time.").arg(methodOf(job)),
-         tr("What was finished is kept: start again to go on with it.")},
+         others.isEmpty()
+             ? tr("The engine was ended, because “%1” did not stop in time.").arg(name)
+             : tr("The engine was ended, because “%1” did not stop in time; with it ended: %2.")
+                   .arg(name, with),
+         tr("What was finished is kept: start again to go on with it. Plans that were tried in "
+            "memory have to be tried again.")},
         job);
 }
 

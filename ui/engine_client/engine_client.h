@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QHash>
 #include <QJsonArray>
@@ -155,9 +156,10 @@ public:
     int call(const QString& method, const QJsonObject& params, Callback done) {
         return call(method, params, this, std::move(done));
     }
-    /// Asks a job to stop. Its callback gets Cancelled; if it has none after the cancel timeout the
-    /// process is killed, all open calls fail (this one with Cancelled), and the state is Dead,
-    /// with `reason().code == Cancelled`: a restart() continues. Unknown jobs are ignored.
+    /// Asks a job to stop. Its callback gets Cancelled; if it has none after the cancel timeout, or
+    /// twice the time that the engine says it cannot be broken off for (stopDelayed), the process
+    /// is killed, all open calls fail (this one with Cancelled), and the state is Dead, with
+    /// `reason().code == Cancelled`: a restart() continues. Unknown jobs are ignored.
     void cancel(int job);
     bool isOpen(int job) const { return m_calls.contains(job); }
     QString methodOf(int job) const; ///< of an open call; else empty
@@ -170,6 +172,8 @@ public:
 signals:
     void stateChanged(bitloom::ui::EngineClient::State state, const QString& reason);
     void started(int job); ///< left the queue
+    /// A cancelled job is in a step that cannot be broken off and may take so long.
+    void stopDelayed(int job, double seconds);
     void progress(int job, const bitloom::ui::EngineProgress& progress);
     /// silence() is another: about once a second while the engine is silent, and 0 at its end.
     void silenceChanged(qint64 milliseconds);
@@ -193,6 +197,7 @@ private:
         Callback done;
         bool sent = false;
         bool cancelling = false;
+        QDeadlineTimer stops; ///< past the cancel timeout, as the engine asked for
     };
 
     void launch();
@@ -206,6 +211,7 @@ private:
     void handle(const QByteArray& line);
     void notified(const QString& method, const QJsonObject& params);
     void answered(int id, const QJsonObject& message);
+    void cancelAnswered(int job, const QJsonObject& result);
     void cancelTimedOut(int job);
     void finish(int id, const EngineResult& result);
     void finishLater(int id, const EngineError& error);
@@ -237,6 +243,7 @@ private:
     int m_nextId = 1, m_helloId = 0;
     QSet<int> m_detached; ///< open jobs that must outlive this object
     QHash<int, Call> m_calls;
+    QHash<int, int> m_cancels; ///< number of a cancel without an answer: the job that it is for
     QTimer m_handshake;
     QTimer m_heart;
     QElapsedTimer m_sinceBeat;

@@ -155,7 +155,11 @@ void EngineClient::notified(const QString& method, const QJsonObject& params) {
 }
 
 void EngineClient::answered(int id, const QJsonObject& message) {
-    if (!m_calls.contains(id)) return; // of a cancel
+    if (const int job = m_cancels.take(id); job > 0) {
+        cancelAnswered(job, message[QLatin1String("result")].toObject());
+        return;
+    }
+    if (!m_calls.contains(id)) return; // of a sign of life, or of nothing
     EngineResult result;
     if (message.contains(QLatin1String("error"))) {
         const QJsonObject error = message[QLatin1String("error")].toObject();

@@ -187,7 +187,7 @@ void ExportProgress::show(const ExportRun& run) {
     QString headline, note;
     switch (run.state()) {
     case ExportRun::State::Running:
-        headline = job->what == tr("stopping") ? tr("Stopping at %1 %").arg(percent)
+        headline = job->stopping ? tr("Stopping at %1 %").arg(percent)
                    : job->etaSeconds > 0
                        ? tr("%1 %, about %2 left").arg(percent).arg(durationText(job->etaSeconds))
                        : tr("%1 %").arg(percent);

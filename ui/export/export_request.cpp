@@ -58,14 +58,17 @@ QJsonObject ExportRequest::quantizeParams() const {
     params[QLatin1String("verify")] = verify;
     if (resume) params[QLatin1String("resume")] = true;
     if (replace) params[QLatin1String("force")] = true;
+    if (format == Format::Both) params[QLatin1String("export_to")] = unpacked();
     return params;
 }
 
 QJsonObject ExportRequest::exportParams() const {
-    return {{QStringLiteral("model"), output()},
-            {QStringLiteral("to"), QStringLiteral("hf")},
-            {QStringLiteral("dtype"), dtype},
-            {QStringLiteral("output"), unpacked()}};
+    QJsonObject params{{QStringLiteral("model"), output()},
+                       {QStringLiteral("to"), QStringLiteral("hf")},
+                       {QStringLiteral("dtype"), dtype},
+                       {QStringLiteral("output"), unpacked()}};
+    if (replace) params[QLatin1String("force")] = true;
+    return params;
 }
 
 QString ExportRequest::command(const QString& planFile) const {
@@ -83,7 +86,7 @@ QString ExportRequest::command(const QString& planFile) const {
     if (format == Format::Both)
         line += QStringLiteral(" && bitloom export ") % shellQuoted(output()) %
                 QStringLiteral(" --to hf --dtype ") % dtype % QStringLiteral(" -o ") %
-                shellQuoted(unpacked());
+                shellQuoted(unpacked()) % (replace ? QStringLiteral(" --force") : QString());
     return line;
 }
 

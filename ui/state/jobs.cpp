@@ -2,6 +2,8 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "ui/state/jobs.h"
 
+#include "ui/models/texts.h"
+
 #include <algorithm>
 
 namespace bitloom::ui {
@@ -21,6 +23,14 @@ void JobList::setEngine(EngineClient* engine) {
         if (!job.started.isValid()) job.started = QDateTime::currentDateTime();
         emit changed(index);
         emit activeChanged();
+    });
+    connect(engine, &EngineClient::stopDelayed, this, [this](int call, double seconds) {
+        const int index = indexOfCall(call);
+        if (index < 0) return;
+        m_jobs[size_t(index)].what =
+            tr("stopping; this step cannot be broken off and may take another %1")
+                .arg(durationText(std::max(seconds, 1.0)));
+        emit changed(index);
     });
     connect(engine, &EngineClient::progress, this,
             [this](int call, const EngineProgress& progress) {
@@ -140,6 +150,7 @@ void JobList::end(int index, Job::State state) {
     job.state = state;
     job.ended = QDateTime::currentDateTime();
     job.etaSeconds = -1;
+    job.stopping = false;
     m_extras[size_t(index)].call = 0;
     const int id = job.id;
     emit changed(index);
@@ -189,6 +200,7 @@ void JobList::cancel(int job) {
     if (extra.cancelling) return;
     extra.cancelling = true;
     m_jobs[size_t(index)].what = tr("stopping");
+    m_jobs[size_t(index)].stopping = true;
     emit changed(index);
     m_engine->cancel(extra.call);
 }

@@ -22,6 +22,7 @@ struct Job {
     State state = State::Queued;
     double fraction = 0;
     QString what;           ///< present step
+    bool stopping = false;  ///< cancelled, and not over yet
     double etaSeconds = -1; ///< −1: not known yet
     qint64 peakRss = 0;
     QDateTime started, ended;

@@ -73,7 +73,11 @@ void EngineJobs::startEngine() {
                 if (state == EngineClient::State::Dead &&
                     m_engine->reason().code != EngineError::Cancelled)
                     logger("ui")->warn("the engine ended: {}", reason.toStdString());
-                // A cancel that had to end the process is no reason to be without an engine.
+                // A cancel that had to end the process is no reason to be without an engine, but
+                // other jobs fell with it.
+                if (state == EngineClient::State::Dead &&
+                    m_engine->reason().code == EngineError::Cancelled)
+                    sayWhatFell();
                 if (state == EngineClient::State::Dead &&
                     m_engine->reason().code == EngineError::Cancelled)
                     QMetaObject::invokeMethod(m_engine, &EngineClient::restart,
@@ -81,6 +85,18 @@ void EngineJobs::startEngine() {
             });
     m_workbench.setEngine(m_engine);
     m_engine->start();
+}
+
+/// Their calls fail from the event loop, so all that ran or waited is still there.
+void EngineJobs::sayWhatFell() {
+    QStringList cancelled, others;
+    for (const Job& job : m_workbench.jobs().jobs())
+        if (job.active()) (job.stopping ? cancelled : others) << job.title;
+    if (cancelled.isEmpty() || others.isEmpty()) return;
+    const QString separator = QStringLiteral(", ");
+    emit m_workbench.message(
+        tr("The engine had to be ended to stop \"%1\". With it ended: %2. Finished parts are kept.")
+            .arg(cancelled.join(separator), others.join(separator)));
 }
 
 void EngineJobs::restartEngine() {

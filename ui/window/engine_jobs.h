@@ -26,6 +26,7 @@ public:
 
 private:
     void applySettings();
+    void sayWhatFell();
     void partialArrived(int call, const QJsonObject& details);
 
     Workbench& m_workbench;

@@ -3,7 +3,10 @@
 #pragma once
 
 #include "core/base/progress.h"
+#include "core/base/stretch.h"
 #include "core/engine/detail/transformer.h"
+
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -58,6 +61,15 @@ void forEachBatch(int64_t count, int64_t batch, const Progress& progress, const 
         progress.check();
         body(first, std::min(batch, count - first));
     }
+}
+
+/// What one batch takes between two questions whether to stop: n tokens through `held` bytes of
+/// weights and Hessians, each element a multiplication and an addition.
+inline Stretch stretchOf(const Place& place, int64_t held, int64_t tokens, int passes = 1) {
+    const double operations =
+        2.0 * double(held) / double(sizeof(float)) * double(tokens) * double(passes);
+    return {place.onDevice() ? Stretch::On::Gpu : Stretch::On::Processor, operations,
+            at::get_num_threads()};
 }
 
 } // namespace bitloom::detail

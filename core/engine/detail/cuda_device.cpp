@@ -17,6 +17,8 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <link.h>
+#include <memory>
+#include <utility>
 #include <vector>
 
 namespace bitloom::detail {
@@ -27,13 +29,18 @@ namespace fs = std::filesystem;
 
 class CudaTorchDevice final : public Device {
 public:
-    CudaTorchDevice(std::string description, int64_t memoryBytes)
-        : m_description(std::move(description)), m_memoryBytes(memoryBytes) {}
+    CudaTorchDevice(std::unique_ptr<const CudaDriver> driver, int64_t memoryBytes)
+        : m_driver(std::move(driver)), m_description(m_driver->name(0)),
+          m_totalBytes(m_driver->totalBytes(0)), m_memoryBytes(memoryBytes) {}
 
     at::Device torch() const override { return {at::kCUDA, 0}; }
     std::string name() const override { return "cuda"; }
     std::string description() const override { return m_description; }
     int64_t memoryBytes() const override { return m_memoryBytes; }
+    int64_t usedBytes() const override {
+        const int64_t free = m_driver->freeBytes(); // 0 on a thread that has not used the GPU
+        return free > 0 ? m_totalBytes - free : 0;
+    }
 
     bool errorCurves(const at::Tensor& byColumn, std::span<const kernels::CurvePoint> points,
                      bool rawIsExact, std::span<float> sse, std::span<float> rms) override;
@@ -42,8 +49,9 @@ private:
     at::Tensor copyIn(const at::Tensor& host) override { return host.to(torch()); }
     at::Tensor copyOut(const at::Tensor& there) override { return there.to(at::kCPU); }
 
+    std::unique_ptr<const CudaDriver> m_driver;
     std::string m_description;
-    int64_t m_memoryBytes;
+    int64_t m_totalBytes, m_memoryBytes;
 };
 
 bool CudaTorchDevice::errorCurves(const at::Tensor& byColumn,
@@ -149,7 +157,7 @@ bool loadTorchCuda(std::string& why) {
 }
 
 std::shared_ptr<Device> openCudaDevice(int64_t vramBytes, std::string& why) {
-    const auto driver = CudaDriver::open(why);
+    auto driver = CudaDriver::open(why);
     if (!driver || !loadTorchCuda(why)) return nullptr;
     if (!at::globalContext().hasCUDA()) {
         why = "libtorch finds no GPU that it can use";
@@ -161,7 +169,7 @@ std::shared_ptr<Device> openCudaDevice(int64_t vramBytes, std::string& why) {
     constexpr int64_t own = int64_t(512) << 20; // handles and workspaces of cuBLAS and cuSOLVER
     const int64_t free = std::max<int64_t>(driver->freeBytes() - own, 0);
     const int64_t memory = vramBytes > 0 ? std::min(vramBytes, free) : free / 10 * 9;
-    return std::make_shared<CudaTorchDevice>(driver->name(0), memory);
+    return std::make_shared<CudaTorchDevice>(std::move(driver), memory);
 }
 
 } // namespace bitloom::detail

@@ -24,6 +24,7 @@ public:
     virtual std::string name() const = 0;        ///< "cuda"
     virtual std::string description() const = 0; ///< "NVIDIA H200"
     virtual int64_t memoryBytes() const = 0;     ///< what tensors of a job may take of its memory
+    virtual int64_t usedBytes() const = 0;       ///< of its memory, by whatever program; 0: unknown
 
     /// A copy there of a tensor of the processor, and back. Throws c10::OutOfMemoryError.
     at::Tensor upload(const at::Tensor& host) {

@@ -4,6 +4,9 @@
 #include "core/engine/detail/hessian.h"
 
 #include "core/base/error.h"
+#include "core/base/stretch.h"
+
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <numeric>
@@ -29,8 +32,50 @@ at::Tensor HessianAccumulator::takeHessian() {
     return out.div_(double(std::max<int64_t>(m_tokens, 1)));
 }
 
+at::Tensor choleskyFactor(const at::Tensor& matrix, const Progress* progress, int64_t whole) {
+    constexpr int64_t panel = 512;
+    constexpr double operations = 1e10; // between two questions
+    const int64_t n = matrix.size(0);
+    if (!matrix.is_cpu() || n <= whole) {
+        const Stretch stretch(matrix.is_cpu() ? Stretch::On::Processor : Stretch::On::Gpu,
+                              double(n) * double(n) * double(n) / 3, at::get_num_threads());
+        auto [lower, info] = at::linalg_cholesky_ex(matrix);
+        return info.item<int32_t>() == 0 ? lower : at::Tensor();
+    }
+    // Left-looking: a panel is what its columns are less the products of all panels before it.
+    at::Tensor lower = matrix.tril();
+    for (int64_t k = 0; k < n; k += panel) {
+        const int64_t width = std::min(panel, n - k);
+        const int64_t rows =
+            std::max(panel, int64_t(operations / (2.0 * double(width) * double(k + panel))));
+        const auto part = [&](int64_t row, int64_t count, int64_t col, int64_t cols) {
+            return lower.narrow(0, row, count).narrow(1, col, cols);
+        };
+        for (int64_t row = k; row < n;) {
+            if (progress) progress->check();
+            const bool first = row == k;
+            const int64_t count = first ? width : std::min(rows, n - row);
+            at::Tensor here = part(row, count, k, width);
+            if (k > 0)
+                here.addmm_(part(row, count, 0, k), part(k, width, 0, k).t(), /*beta=*/1,
+                            /*alpha=*/-1);
+            if (first) {
+                auto [diagonal, info] = at::linalg_cholesky_ex(here);
+                if (info.item<int32_t>() != 0) return {};
+                here.copy_(diagonal);
+            } else {
+                here.copy_(at::linalg_solve_triangular(part(k, width, k, width).t(), here,
+                                                       /*upper=*/true, /*left=*/false));
+            }
+            row += count;
+        }
+    }
+    return lower;
+}
+
 FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder order,
-                              bool wantMatrices, const std::string& where) {
+                              bool wantMatrices, const std::string& where,
+                              const Progress* progress) {
     const int64_t cols = hessian.size(0);
     FactoredHessian out;
     std::vector<double> diagonal(static_cast<size_t>(cols));
@@ -60,8 +105,8 @@ FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder or
     for (double step : {damping, std::max(0.1, damping), std::max(1.0, damping)}) {
         flipped.diagonal().add_((step - applied) * mean);
         applied = step;
-        auto [lower, info] = at::linalg_cholesky_ex(flipped);
-        if (info.item<int32_t>() == 0 && lower.diagonal().isfinite().all().item<bool>()) {
+        const at::Tensor lower = choleskyFactor(flipped, progress);
+        if (lower.defined() && lower.diagonal().isfinite().all().item<bool>()) {
             factor = lower;
             break;
         }
@@ -93,7 +138,7 @@ FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder or
 
 FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double damping,
                               ColumnOrder order, bool wantMatrices, const std::string& where,
-                              bool keep) {
+                              bool keep, const Progress* progress) {
     FactoredHessian out;
     // A copy in the quantizer's order, one of it that the factorisation takes, and its result.
     const int64_t beside = 3 * hessian.numel() * int64_t(sizeof(double));
@@ -101,7 +146,7 @@ FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double dam
         if (!own.onDevice() && place.onDevice()) hessian = place.out(hessian);
         // The last attempt may take H over.
         at::Tensor taken = own.onDevice() ? hessian : std::move(hessian);
-        out = factorHessian(std::move(taken), damping, order, wantMatrices, where);
+        out = factorHessian(std::move(taken), damping, order, wantMatrices, where, progress);
         out.place = own;
         if (!keep) out = onProcessor(out);
     });

@@ -2,6 +2,7 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #pragma once
 
+#include "core/base/progress.h"
 #include "core/engine/detail/transformer.h"
 
 #include <ATen/ATen.h>
@@ -47,14 +48,22 @@ struct FactoredHessian {
     bool climbed = false;           ///< the ladder 0.01 → 0.1 → 1 had to be climbed
 };
 
-/// The factors lie where H does. Throws Error if even damping 1 leaves it indefinite (NaN inputs).
+/// The lower Cholesky factor of a symmetric float64 matrix, of which only the lower half is read;
+/// undefined where it is not positive definite. One on the processor with more than `whole` columns
+/// is factored by panels, because one call would take up to minutes, and asks `progress` (may be
+/// null) between them; that takes a few hundredths longer, the fewer the larger the matrix.
+at::Tensor choleskyFactor(const at::Tensor& matrix, const Progress* progress, int64_t whole = 8192);
+
+/// The factors lie where H does. Asks `progress` (may be null) whether to stop. Throws Error if
+/// even damping 1 leaves it indefinite (NaN inputs).
 FactoredHessian factorHessian(at::Tensor hessian, double damping, ColumnOrder order,
-                              bool wantMatrices, const std::string& where);
+                              bool wantMatrices, const std::string& where,
+                              const Progress* progress = nullptr);
 /// The same on the device that `place` names if it has room, else on the processor. Matrices are on
 /// the processor afterwards, or, `keep`, where they were made.
 FactoredHessian factorHessian(const Place& place, at::Tensor hessian, double damping,
                               ColumnOrder order, bool wantMatrices, const std::string& where,
-                              bool keep = false);
+                              bool keep = false, const Progress* progress = nullptr);
 /// The same with its matrices on the processor.
 FactoredHessian onProcessor(const FactoredHessian& hessian);
 

@@ -136,6 +136,7 @@ void BlockPolisher::forward(const BlockWeights& weights, int64_t block, const Hi
                   const int64_t batch =
                       batchOf(place, m_shape.count, /*backward=*/false, weightBytes());
                   forEachBatch(m_shape.count, batch, m_progress, [&](int64_t first, int64_t n) {
+                      const Stretch stretch = stretchOf(place, weightBytes(), n * m_shape.length);
                       out.write(first, place.out(m_transformer.block(
                                            there, place.in(in.read(first, n)), block)));
                   });

@@ -182,7 +182,7 @@ void QuantizeRun::runBlock(int64_t block, const HiddenStore& in, HiddenStore* ou
                               m_statistics.recipe().damping,
                               natural ? ColumnOrder::Natural : ColumnOrder::Descending,
                               /*wantMatrices=*/true, names[slot],
-                              /*keep=*/m_options.method == Method::CmpqPlus);
+                              /*keep=*/m_options.method == Method::CmpqPlus, &m_progress);
             accumulators[slot].reset();
             if (factors[slot].climbed)
                 m_report.warnings.push_back("The Hessian of " + names[slot] + " needed damping " +

@@ -63,7 +63,10 @@ private:
                                   ? sequencesPerBatch(place, m_model->config(), m_shape.length,
                                                       m_shape.count, /*backward=*/false, held)
                                   : m_batch;
-        forEachBatch(m_shape.count, batch, m_progress, body);
+        forEachBatch(m_shape.count, batch, m_progress, [&](int64_t first, int64_t n) {
+            const Stretch stretch = stretchOf(place, held, n * m_shape.length);
+            body(first, n);
+        });
     }
     /// `held` bytes and the activations of one sequence.
     int64_t withSequence(int64_t held) const {

@@ -58,7 +58,7 @@ Json calibrateModel(Engine& engine, Job& job) {
         }
     }
     job.check();
-    engine.startOnDevice(options.compute);
+    engine.startOnDevice(options.compute, job);
     engine.models.shrink(options.compute.memoryOrDefault() / 4);
     const CalibrationReport report = withCancelHint("cancelled; finished layers are kept",
                                                     "The same call goes on where this one stopped.",

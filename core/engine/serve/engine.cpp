@@ -29,11 +29,13 @@ ComputeOptions Engine::deviceComputeOf(Params& params) const {
     return options;
 }
 
-void Engine::startOnDevice(ComputeOptions& options) {
+void Engine::startOnDevice(ComputeOptions& options, Job& job) {
     start(options);
     // What may be taken of the GPU's memory is asked of what is free.
     if (options.choice != DeviceChoice::Cpu) models.giveBackDevice();
     openDevice(options);
+    if (options.device)
+        job.setDeviceBytes([compute = options] { return deviceUsedBytes(compute); });
 }
 
 void Engine::start(const ComputeOptions& options) {

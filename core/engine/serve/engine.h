@@ -34,9 +34,9 @@ struct Engine {
     ComputeOptions deviceComputeOf(Params& params) const;
     /// libtorch set up for a job on the processor.
     void start(const ComputeOptions& compute);
-    /// The same, with the device opened that the job asks for, and models that lie there given
-    /// back. Throws Error(NoDevice).
-    void startOnDevice(ComputeOptions& compute);
+    /// The same, with the device opened that `job` asks for, whose progress tells of its memory
+    /// from then on; models that lie there are given back. Throws Error(NoDevice).
+    void startOnDevice(ComputeOptions& compute, Job& job);
 
 private:
     std::optional<int> m_threads; ///< that libtorch was set up with

@@ -62,7 +62,7 @@ Json evaluateModel(Engine& engine, Job& job) {
         windows.windows.ids.resize(size_t(most * windows.windows.length));
     }
     job.check();
-    engine.startOnDevice(compute);
+    engine.startOnDevice(compute, job);
     engine.models.shrink(compute.memoryOrDefault() / 4);
     const Evaluation evaluation =
         evaluate(*model, reference.get(), windows, compute, job, [&](const Evaluation& soFar) {

@@ -198,7 +198,7 @@ std::vector<LoadedModel*> loadModels(Engine& engine, const GenerateRequest& requ
         models[i]->text->load(part);
         if (models[i]->loadSeconds > 0) models[i]->loadSeconds += job.seconds() - begin;
     }
-    job.setVram(engine.models.deviceBytesHeld());
+    job.setDeviceBytes([held = engine.models.deviceBytesHeld()] { return held; });
     return models;
 }
 

@@ -10,12 +10,42 @@ namespace bitloom::serve {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+int64_t nanoseconds(std::chrono::steady_clock::time_point time) {
+    return std::chrono::nanoseconds(time.time_since_epoch()).count();
+}
+
+} // namespace
+
 Job::Job(Request request, Output& output) : m_request(std::move(request)), m_output(output) {}
 
 void Job::begin() {
     const std::lock_guard lock(m_mutex);
     m_start = Clock::now();
     m_history.clear();
+    m_asked = nanoseconds(m_start);
+    m_silence = 0;
+}
+
+bool Job::cancelled() const {
+    const int64_t now = nanoseconds(Clock::now()), before = m_asked.exchange(now);
+    int64_t longest = m_silence;
+    while (before > 0 && now - before > longest &&
+           !m_silence.compare_exchange_weak(longest, now - before)) {
+    }
+    return m_cancelled;
+}
+
+double Job::longestSilence() const {
+    const int64_t asked = m_asked;
+    if (asked == 0) return 0; // it has not begun
+    return double(std::max<int64_t>(m_silence, nanoseconds(Clock::now()) - asked)) * 1e-9;
+}
+
+void Job::setDeviceBytes(std::function<int64_t()> bytes) {
+    const std::lock_guard lock(m_mutex);
+    m_deviceBytes = std::move(bytes);
 }
 
 double Job::seconds() const {
@@ -54,7 +84,7 @@ void Job::report(double fraction, std::string_view what) {
                    {"seconds", std::chrono::duration<double>(now - m_start).count()},
                    {"rss", residentBytes()},
                    {"peak_rss", peakResidentBytes()},
-                   {"vram", m_vram}};
+                   {"vram", m_deviceBytes ? m_deviceBytes() : 0}};
     if (m_watcher) m_watcher(fields);
     if (!m_request.notification())
         m_output.send(notificationMessage("progress", std::move(fields)));
@@ -67,15 +97,11 @@ void Job::notify(std::string_view method, Json fields) {
     m_output.send(notificationMessage(method, std::move(fields)));
 }
 
-void Job::setVram(int64_t bytes) {
-    const std::lock_guard lock(m_mutex);
-    m_vram = bytes;
-}
-
 void Job::close() {
     const std::lock_guard lock(m_mutex);
     m_open = false;
     m_watcher = nullptr;
+    m_deviceBytes = nullptr;
 }
 
 void Job::watch(std::function<void(const Json&)> watcher) {

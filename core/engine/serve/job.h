@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -28,7 +29,7 @@ public:
     const Json& params() const { return m_request.params; }
 
     void report(double fraction, std::string_view what) override;
-    bool cancelled() const override { return m_cancelled; }
+    bool cancelled() const override;
     void cancel() { m_cancelled = true; }
     /// The client is gone: for jobs that only watch and must not stop what they watch.
     bool abandoned() const { return m_abandoned; }
@@ -37,10 +38,14 @@ public:
     /// Sends a notification with `fields` and this job's id.
     void notify(std::string_view method, Json fields);
     void close();
-    void setVram(int64_t bytes); ///< of the GPU's memory, for the progress from now on
     /// Time starts to count when the job leaves the queue.
     void begin();
     double seconds() const;
+
+    /// Seconds that the job has gone on, at the longest, without asking whether to stop.
+    double longestSilence() const;
+    /// Says how many bytes of a GPU are in use, wherever progress is reported; empty: none.
+    void setDeviceBytes(std::function<int64_t()> bytes);
 
     /// Sees the fields of every progress notification, sent or not; for a detached job's record.
     void watch(std::function<void(const Json&)> watcher);
@@ -53,14 +58,16 @@ private:
     Output& m_output;
     std::atomic<bool> m_cancelled = false, m_abandoned = false;
     Clock::time_point m_start = Clock::now();
+    /// Nanoseconds on the clock at the last question whether to stop, and the longest between two.
+    mutable std::atomic<int64_t> m_asked{0}, m_silence{0};
 
     mutable std::mutex m_mutex; ///< guards what follows
     bool m_open = true;
-    int64_t m_vram = 0;
     Clock::time_point m_sent{};
     std::string m_step; ///< `what` of the last progress without its digits
     std::deque<std::pair<Clock::time_point, double>> m_history; ///< of the last half minute
     std::function<void(const Json&)> m_watcher;
+    std::function<int64_t()> m_deviceBytes;
 };
 
 } // namespace bitloom::serve

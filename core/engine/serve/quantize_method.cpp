@@ -2,23 +2,19 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 //
 // Writing, unpacking and checking quantized checkpoints.
-#include "core/base/units.h"
 #include "core/engine/export_hf.h"
+#include "core/engine/quantize_fields.h"
 #include "core/engine/serve/model_info.h"
 #include "core/engine/serve/quantize_request.h"
+#include "core/engine/write_checkpoint.h"
 #include "core/format/checkpoint_reader.h"
-#include "core/format/checkpoint_writer.h"
 #include "core/io/durable.h"
 
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <cstring>
-#include <map>
-#include <system_error>
-#include <unistd.h>
 
 namespace bitloom::serve {
 
@@ -26,66 +22,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Output {
-    fs::path folder;
-    bool resume = false, force = false, verify = false, dryRun = false;
+struct Output : OutputFolder {
+    fs::path exportTo; ///< that `export` is to fill afterwards; empty: none
+    bool verify = false, dryRun = false;
 };
 
-/// Refuses a folder that cannot be written before anything long is started.
-void checkOutput(const Output& output) {
-    std::error_code ignored;
-    const std::string name = "'" + output.folder.string() + "'";
-    if (!output.folder.has_filename() || output.folder == output.folder.root_path())
-        throw Error(name + " is no name for a new folder", "Give the folder a name.");
-    if (fs::exists(fs::symlink_status(output.folder, ignored)) && !output.force)
-        throw Error(name + " exists already",
-                    "Choose another name, or allow the folder to be replaced.");
-    fs::path parent = output.folder.parent_path();
-    while (!fs::exists(parent, ignored) && parent != parent.root_path())
-        parent = parent.parent_path();
-    if (!fs::is_directory(parent, ignored))
-        throw Error("'" + parent.string() + "' is not a folder, so " + name +
-                        " cannot be made in it",
-                    "Choose another place.");
-    if (::access(parent.c_str(), W_OK | X_OK) != 0)
-        throw Error(
-            fmt::format("'{}' cannot be written to: {}", parent.string(), std::strerror(errno)),
-            "Choose another place, or change the folder's permissions.");
-    const fs::path partial = output.folder.string() + ".partial";
-    if (fs::exists(partial, ignored) && !output.resume)
-        throw Error("an unfinished '" + partial.string() + "' is there from an earlier run",
-                    "Go on with it (resume), or remove it to start again.");
-}
-
-/// Folders above the output that are not there yet: a client elsewhere cannot make them.
-void makeParents(const Output& output) {
-    std::error_code failed;
-    const fs::path parent = output.folder.parent_path();
-    fs::create_directories(parent, failed);
-    if (failed)
-        throw Error(
-            fmt::format("the folder '{}' cannot be made: {}", parent.string(), failed.message()),
-            "Choose another place.");
-}
-
-int64_t bytesOnDisk(const fs::path& folder) {
-    int64_t bytes = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(folder))
-        if (entry.is_regular_file()) bytes += int64_t(entry.file_size());
-    return bytes;
-}
-
-Json fileList(const CheckpointLayout& layout) {
-    std::map<std::string, int64_t> files;
-    for (const auto& shard : layout.shards())
-        files[shard.fileName] = int64_t(shard.layout.fileBytes());
-    for (const auto& file : layout.files())
-        files[file.name] = file.bytes;
-    Json list = Json::array();
-    for (const auto& [name, bytes] : files)
-        list.push_back({{"name", name}, {"bytes", bytes}});
-    return list;
-}
+constexpr OutputHints hints = {"Choose another name, or allow the folder to be replaced.",
+                               "Choose another place",
+                               "Go on with it (resume), or remove it to start again."};
 
 std::string quoted(const std::string& text) {
     const auto plain = [](char c) {
@@ -157,80 +101,56 @@ std::vector<std::string> verifyFolder(const fs::path& folder, const ComputeOptio
     return QuantizedCheckpoint::open(folder)->verify(compute.threadsOrDefault(), progress);
 }
 
-void requireIntact(const fs::path& folder, const std::vector<std::string>& damaged) {
-    if (damaged.empty()) return;
-    std::string names;
-    for (size_t i = 0; i < damaged.size() && i < 8; ++i)
-        names += (i ? ", " : "") + damaged[i];
-    if (damaged.size() > 8) names += fmt::format(", and {} more", damaged.size() - 8);
-    throw Error("'" + folder.string() + "' is damaged: " + names,
-                "The disk may be failing: quantize again to another place.");
-}
-
 /// Computes and writes what `layout` says.
 Json write(Engine& engine, Job& job, const ResolvedRequest& resolved,
            const CheckpointLayout& layout, const Output& output) {
     const QuantizeOptions& options = resolved.options;
-    CheckpointWriter::Options how;
-    how.existing =
-        output.force ? CheckpointWriter::Existing::Replace : CheckpointWriter::Existing::Refuse;
-    how.resume = output.resume;
-    how.fingerprint = quantizeFingerprint(*resolved.model, *resolved.statistics, options);
     engine.models.shrink(options.compute.memoryOrDefault() / 4);
     const double end = output.verify ? 0.95 : 1;
-    QuantizeReport report;
-    int64_t resumed = 0, written = 0;
     // Who follows from another machine reads the journal there.
     engine.files.allowFolder(output.folder.string() + ".partial");
-    makeParents(output);
-    withCancelHint("cancelled; what was finished is kept",
-                   "The same call with resume goes on where this one stopped.", [&] {
-                       CheckpointWriter writer(output.folder, *resolved.model, layout, how);
-                       ProgressSlice main(job, 0, 0.97 * end), rest(job, 0.97 * end, end);
-                       report =
-                           quantize(resolved.model, *resolved.statistics, options, writer, main);
-                       writer.finish(layout.spec().recipe, rest);
-                       resumed = writer.resumedTensors();
-                       written = writer.writtenTensors();
-                   });
+    makeParents(output.folder, hints);
+    Json fields = withCancelHint("cancelled; what was finished is kept",
+                                 "The same call with resume goes on where this one stopped.", [&] {
+                                     ProgressSlice part(job, 0, end);
+                                     return writtenFields<Json>(
+                                         writeCheckpoint(resolved.model, *resolved.statistics,
+                                                         options, layout, output, part),
+                                         options);
+                                 });
     engine.files.allowFolder(output.folder);
-    Json fields = {{"bytes", bytesOnDisk(output.folder)},
-                   {"layers_resumed", report.layersResumed},
-                   {"layers_computed", report.layersComputed},
-                   {"polish_steps_resumed", report.polishStepsResumed},
-                   {"polish_steps_computed", report.polishStepsComputed},
-                   {"tensors_resumed", resumed},
-                   {"tensors_written", written},
-                   {"warnings", report.warnings}};
-    if (options.method == Method::CmpqPlus) {
-        fields["objective_gptq"] = report.objectiveGptq;
-        fields["objective_descent"] = report.objectiveDescent;
-        if (options.polishSteps > 0) {
-            fields["polish_loss_before"] = report.polishLossBefore;
-            fields["polish_loss_after"] = report.polishLossAfter;
-        }
-    }
     if (output.verify) {
         ProgressSlice part(job, end, 1);
         part.report(0, "verifying");
-        requireIntact(output.folder, verifyFolder(output.folder, options.compute, part));
+        requireIntact(output.folder, verifyFolder(output.folder, options.compute, part),
+                      "The disk may be failing: quantize again to another place.");
         fields["verified"] = true;
     }
     return fields;
+}
+
+ExistingExport existingExport(bool force) {
+    return force ? ExistingExport::Replace : ExistingExport::Refuse;
 }
 
 Json quantizeModel(Engine& engine, Job& job) {
     Params params(job.params(), job.method());
     const QuantizeRequest request = QuantizeRequest::read(params, engine);
     Output output;
-    output.folder = pathOf(params.requireText("output"));
-    if (!output.folder.has_filename()) output.folder = output.folder.parent_path();
+    output.folder = outputName(pathOf(params.requireText("output")));
     output.resume = params.flag("resume", false);
     output.force = params.flag("force", false);
     output.verify = params.flag("verify", false);
     output.dryRun = params.flag("dry_run", false);
+    if (const std::string folder = params.text("export_to"); !folder.empty())
+        output.exportTo = pathOf(folder);
     params.finish();
-    if (!output.dryRun) checkOutput(output);
+    if (!output.dryRun) {
+        checkOutputFolder(output, hints);
+        // Hours later it would be too late.
+        if (!output.exportTo.empty())
+            checkExportFolder(output.exportTo, existingExport(output.force));
+    }
 
     job.report(0, "planning");
     ResolvedRequest resolved = resolve(request, engine, job);
@@ -238,27 +158,19 @@ Json quantizeModel(Engine& engine, Job& job) {
     if (output.dryRun) {
         engine.start(resolved.options.compute);
     } else {
-        engine.startOnDevice(resolved.options.compute);
+        engine.startOnDevice(resolved.options.compute, job);
     }
     ProgressSlice laying(job, 0, 0);
     const CheckpointLayout layout(
         *resolved.model,
         checkpointSpec(*resolved.model, *resolved.statistics, resolved.options, laying));
-    Json result = {{"output", output.folder.string()},
+    Json result = layoutFields<Json>(layout, resolved.options, *resolved.statistics);
+    merge(result, {{"output", output.folder.string()},
                    {"method", methodName(resolved.options.method)},
-                   {"bits_per_weight", layout.parts().bitsPerWeight()},
-                   {"predicted_bytes", layout.totalBytes()},
-                   {"statistics", resolved.statistics->path().string()},
-                   {"files", fileList(layout)},
+                   {"files", fileFields<Json>(layout)},
                    {"parts", partsToJson(layout.parts())},
                    {"free_bytes", freeBytes(output.folder)},
-                   {"command", commandOf(request, resolved, output)}};
-    if (resolved.options.method == Method::CmpqPlus) {
-        const Prediction& p = resolved.options.plan.predicted;
-        result["predicted_delta_nll"] = p.deltaNll;
-        result["predicted_nll"] = p.nll > 0 ? Json(p.nll) : Json();
-        result["predicted_on"] = describeCalibration(*resolved.statistics);
-    }
+                   {"command", commandOf(request, resolved, output)}});
     if (output.dryRun) {
         result["dry_run"] = true;
     } else {
@@ -275,20 +187,22 @@ Json exportModel(Engine& engine, Job& job) {
     params.choice("to", {"hf"}, "hf");
     const std::string dtype = params.choice("dtype", {"f16", "bf16", "f32"}, "f16");
     Output output;
-    output.folder = pathOf(params.requireText("output"));
-    if (!output.folder.has_filename()) output.folder = output.folder.parent_path();
+    output.folder = outputName(pathOf(params.requireText("output")));
+    output.force = params.flag("force", false);
     const ComputeOptions compute = engine.computeOf(params);
     params.finish();
     output.resume = true; // an unfinished export is simply replaced
-    checkOutput(output);
+    checkOutputFolder(output, hints);
+    checkExportFolder(output.folder, existingExport(output.force));
     const auto source = QuantizedCheckpoint::open(resolveModelFolder(name));
     engine.start(compute);
-    makeParents(output);
-    const int64_t bytes = exportHuggingFace(*source,
-                                            dtype == "f32"    ? DType::F32
-                                            : dtype == "bf16" ? DType::BF16
-                                                              : DType::F16,
-                                            output.folder, compute, job);
+    makeParents(output.folder, hints);
+    const int64_t bytes =
+        exportHuggingFace(*source,
+                          dtype == "f32"    ? DType::F32
+                          : dtype == "bf16" ? DType::BF16
+                                            : DType::F16,
+                          output.folder, compute, job, existingExport(output.force));
     engine.files.allowFolder(output.folder);
     Json result = {{"output", output.folder.string()},
                    {"to", "hf"},

@@ -2,8 +2,10 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/serve/quantize_request.h"
 
+#include "core/engine/quantize_fields.h"
 #include "core/engine/runtime/speed_table.h"
 #include "core/engine/serve/model_info.h"
+#include "core/recipe/group_sizes.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -63,7 +65,7 @@ void readMethod(Params& params, QuantizeOptions& options) {
         params.choice("hessians", {"sequential", "parallel"}, "sequential") == "parallel"
             ? HessianMode::Parallel
             : HessianMode::Sequential;
-    options.group.groupSize = params.integer("group_size", 128, 8, 65536);
+    options.group.groupSize = params.integer("group_size", 128, minGroupSize, maxGroupSize);
     options.group.symmetric = params.flag("symmetric", false);
     options.group.actOrder = params.flag("act_order", false);
     const int64_t head = params.integer("head", planned ? 8 : 16, 8, 16);
@@ -115,14 +117,10 @@ std::shared_ptr<const Statistics> statisticsFor(const Checkpoint& model, const s
         requireStatisticsOf(*statistics, model);
         return statistics;
     }
-    adoptStatistics(engine.cache, model.folder(), model.fingerprint());
-    auto statistics = newestStatistics(engine.cache, model.fingerprint(), wanted, noteTo(job));
+    auto statistics = cachedStatistics(engine.cache, model, wanted, noteTo(job));
     if (!statistics)
         throw Error(fmt::format("there are no statistics of '{}' yet", model.folder().string()),
                     "Calibrate it first, or name a statistics file.");
-    if (!wanted.empty() && statistics->recipe().fingerprint() != wanted)
-        noteTo(job)("the statistics that the plan was made from are not in the cache; the newest "
-                    "of this model are used");
     return statistics;
 }
 
@@ -157,27 +155,9 @@ ResolvedRequest resolve(const QuantizeRequest& request, const Engine& engine, Jo
 }
 
 Json planFields(const Plan& plan, const SizeParts& parts, const Statistics& statistics) {
-    std::map<int, std::pair<int64_t, int64_t>> counts; // columns, weights
-    for (const Plan::Layer& layer : plan.layers)
-        for (const uint8_t point : layer.points) {
-            auto& [columns, weights] = counts[plan.menu[point].bits];
-            ++columns;
-            weights += layer.rows;
-        }
-    Json widths = Json::object();
-    for (const auto& [bits, count] : counts)
-        widths[std::to_string(bits)] = {{"columns", count.first}, {"weights", count.second}};
-    const Prediction& p = plan.predicted;
-    return {{"bits_per_weight", parts.bitsPerWeight()},
-            {"predicted_bytes", parts.totalBytes},
-            {"predicted_delta_nll", p.deltaNll},
-            {"predicted_delta_nll_low", p.low},
-            {"predicted_delta_nll_high", p.high},
-            {"predicted_nll", p.nll > 0 ? Json(p.nll) : Json()},
-            {"predicted_on", describeCalibration(statistics)},
-            {"statistics", statistics.path().string()},
-            {"widths", std::move(widths)},
-            {"parts", partsToJson(parts)}};
+    Json fields = bitloom::planFields<Json>(plan, parts, statistics);
+    fields["parts"] = partsToJson(parts);
+    return fields;
 }
 
 } // namespace bitloom::serve

@@ -11,11 +11,13 @@
 #include "core/engine/serve/server.h"
 
 #include "core/base/log.h"
+#include "core/base/stretch.h"
 #include "core/engine/serve/params.h"
 #include "core/text/interrupt.h"
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <poll.h>
@@ -251,7 +253,11 @@ Json Server::cancel(const Json& params) {
     if (waiting)
         answer(entry,
                []() -> Json { throw RpcError(RpcCode::Cancelled, "cancelled before it began"); });
-    return {{"known", true}, {"state", state}};
+    // Before the answer to the job itself, so that a client knows how long to wait for that.
+    const bool computes = entry->method.kind == Kind::Compute;
+    const double silence =
+        waiting ? 0 : std::max(entry->job.longestSilence(), computes ? Stretch::left() : 0);
+    return {{"known", true}, {"state", state}, {"unbreakable_s", silence}};
 }
 
 Json Server::detach(const Json& params) {

@@ -23,7 +23,7 @@ Json tryModel(Engine& engine, Job& job) {
         compute.choice = DeviceChoice::Cpu; // seconds, and nothing that a GPU could do
         engine.start(compute);
     } else {
-        engine.startOnDevice(compute);
+        engine.startOnDevice(compute, job);
     }
     engine.models.shrink(compute.memoryOrDefault() / 4);
     ProgressSlice laying(job, 0, 0);

@@ -145,7 +145,7 @@ private slots:
                                 "--plan '/p' --stats '/cache/stats.safetensors' --head 16 "
                                 "--passes 2 --polish 40 --resume --force && bitloom export "
                                 "'/out dir/tales-3.00' --to hf --dtype bf16 -o "
-                                "'/out dir/tales-3.00-hf'"));
+                                "'/out dir/tales-3.00-hf' --force"));
         const QJsonObject params = wanted.quantizeParams();
         QCOMPARE(params[QLatin1String("output")].toString(), QStringLiteral("/out dir/tales-3.00"));
         QCOMPARE(params[QLatin1String("head")].toInt(), 16);
@@ -153,6 +153,19 @@ private slots:
         QVERIFY(params[QLatin1String("resume")].toBool() &&
                 params[QLatin1String("force")].toBool());
         QVERIFY(params[QLatin1String("plan")].isObject());
+        // The second folder is replaced as well, and refused before anything long begins.
+        const QString second = QStringLiteral("/out dir/tales-3.00-hf");
+        QCOMPARE(params[QLatin1String("export_to")].toString(), second);
+        QCOMPARE(wanted.exportParams(),
+                 (QJsonObject{{QStringLiteral("model"), QStringLiteral("/out dir/tales-3.00")},
+                              {QStringLiteral("to"), QStringLiteral("hf")},
+                              {QStringLiteral("dtype"), QStringLiteral("bf16")},
+                              {QStringLiteral("output"), second},
+                              {QStringLiteral("force"), true}}));
+        wanted.replace = false;
+        QVERIFY(!wanted.exportParams().contains(QLatin1String("force")));
+        wanted.format = ExportRequest::Format::Bitloom;
+        QVERIFY(!wanted.quantizeParams().contains(QLatin1String("export_to")));
     }
 
     void exactSizeAndRefusal() {
