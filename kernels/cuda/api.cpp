@@ -245,7 +245,7 @@ int apiBegin(Context* context, const BitloomCudaBegin* args) {
 }
 uint64_t apiAttentionScratch(Context* context, const BitloomCudaAttention* args) {
     const AttendGrid grid = attendGrid(*args, attentionBlocks(*context));
-    return uint64_t(attendScratchBytes(grid, args->kvHeads, args->headDim));
+    return uint64_t(attendScratchBytes(grid, *args));
 }
 int apiAttention(Context* context, const BitloomCudaAttention* args) {
     return guarded([&] {

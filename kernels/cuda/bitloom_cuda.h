@@ -154,7 +154,9 @@ typedef struct BitloomCudaAttention {
     float *keyScale, *valueScale;     /* [kvHeads, capacity] of I8 */
     float* out;                       /* [tokens, outStride]: all heads */
     int64_t outStride;
-    void* scratch; /* attentionScratch bytes; zeros before its first use, and left usable */
+    /* attentionScratch bytes; zeros before its first use, and left usable: for every call with the
+     * same heads, kvHeads and headDim whose number of tokens it is large enough for. */
+    void* scratch;
 } BitloomCudaAttention;
 
 /* How the next token is chosen; in memory of the device. The tokens of core/engine/sampler. */

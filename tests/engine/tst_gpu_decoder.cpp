@@ -161,6 +161,24 @@ std::shared_ptr<const ModelWeights> quantized(const std::shared_ptr<const ModelW
     return overlay(base, std::move(linears));
 }
 
+/// A small model's shapes; `changes` over them.
+ModelConfig smallConfig(const nlohmann::json& changes = {}) {
+    nlohmann::json json{{"model_type", "llama"},
+                        {"architectures", {"LlamaForCausalLM"}},
+                        {"hidden_size", 128},
+                        {"intermediate_size", 256},
+                        {"num_hidden_layers", 2},
+                        {"num_attention_heads", 4},
+                        {"num_key_value_heads", 2},
+                        {"vocab_size", 300},
+                        {"max_position_embeddings", 256},
+                        {"rms_norm_eps", 1e-5},
+                        {"hidden_act", "silu"},
+                        {"torch_dtype", "float16"}};
+    if (changes.is_object()) json.update(changes);
+    return ModelConfig::parse(json, "test");
+}
+
 /// What is left on the device when all is gone.
 void nothingLeft() {
     QCOMPARE(hostCuda::counts().allocated, 0);
@@ -285,6 +303,28 @@ private slots:
         const auto vocab = ptrdiff_t(weights->config().vocab);
         const std::vector<float> last(expected.begin() + 56 * vocab, expected.begin() + 57 * vocab);
         QVERIFY(furthest(last, again) < 5e-3);
+    }
+
+    /// One, few and many tokens in turns where a group of heads has several tiles of queries and
+    /// the device takes parts of contexts: one scratch serves them all.
+    void headsInGroups() {
+        const ModelConfig config = smallConfig(
+            {{"hidden_size", 256}, {"num_attention_heads", 32}, {"num_key_value_heads", 8}});
+        const auto weights =
+            std::make_shared<Variant>(runtime::syntheticModel(config, 16, 0), 256, true);
+        const std::vector<int32_t> all = ids(140, config.vocab);
+        TextModel there(weights, compute(), Arithmetic::Fast);
+        Behaviour behaviour;
+        behaviour.multiprocessors = 132;
+        TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, gpu(behaviour));
+        size_t at = 0;
+        for (const size_t n : {1, 16, 1, 5, 1, 1, 9, 60, 16, 1, 12, 1, 16}) {
+            const std::span part = std::span(all).subspan(at, n);
+            const double far = furthest(there.advanceAll(part), here.advanceAll(part));
+            QVERIFY2(far < 5e-3, qPrintable(QString("%1 behind %2: %3").arg(n).arg(at).arg(far)));
+            at += n;
+        }
+        QCOMPARE(at, all.size());
     }
 
     /// The cache grows, and what it holds stays.
@@ -491,19 +531,7 @@ private slots:
 
     /// Measurements with weights that are made up on the device.
     void madeUpWeights() {
-        const ModelConfig config = ModelConfig::parse({{"model_type", "llama"},
-                                                       {"architectures", {"LlamaForCausalLM"}},
-                                                       {"hidden_size", 128},
-                                                       {"intermediate_size", 256},
-                                                       {"num_hidden_layers", 2},
-                                                       {"num_attention_heads", 4},
-                                                       {"num_key_value_heads", 2},
-                                                       {"vocab_size", 300},
-                                                       {"max_position_embeddings", 256},
-                                                       {"rms_norm_eps", 1e-5},
-                                                       {"hidden_act", "silu"},
-                                                       {"torch_dtype", "float16"}},
-                                                      "test");
+        const ModelConfig config = smallConfig();
         for (const double bits : {2.4, 8.0, 16.0}) {
             const auto weights = runtime::syntheticModel(config, bits, bits < 8 ? 0.01 : 0, true);
             NoProgress progress;

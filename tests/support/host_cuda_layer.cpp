@@ -55,8 +55,7 @@ void runAttention(const Attention& a, int wanted) {
     }
 }
 uint64_t attentionScratch(Context*, const BitloomCudaAttention* a) {
-    return uint64_t(attendScratchBytes(attendGrid(*a, 2 * behaviour().multiprocessors), a->kvHeads,
-                                       a->headDim));
+    return uint64_t(attendScratchBytes(attendGrid(*a, 2 * behaviour().multiprocessors), *a));
 }
 int attention(Context* context, const BitloomCudaAttention* a) {
     return context->add(

@@ -78,7 +78,7 @@ private slots:
     }
     /// Contexts are cut by how many multiprocessors there are.
     void multiprocessors() {
-        for (const int count : {1, 64}) {
+        for (const int count : {1, 64, 132}) {
             hostCuda::Behaviour behaviour;
             behaviour.multiprocessors = count;
             QCOMPARE(failed(hostCuda::api(behaviour), "attention and its cache"),
