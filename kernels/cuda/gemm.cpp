@@ -2,14 +2,17 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "kernels/cuda/gemm.h"
 
+#include "kernels/cuda/panels.h"
+
 #if __has_include(<cublasLt.h>)
 
 #include <cublasLt.h>
 #include <dlfcn.h>
 
 #include <array>
+#include <compare>
 #include <map>
-#include <tuple>
+#include <utility>
 
 namespace bitloom::cuda {
 
@@ -52,6 +55,14 @@ bool findAll(void* library, Functions& f) {
            find(library, "cublasLtMatmul", f.multiply);
 }
 
+/// What the choice of an algorithm depends on.
+struct Shape {
+    int64_t rows, tokens, cols, wStride, xStride, yStride;
+    std::array<uint32_t, 3> alignment; ///< of weights, activations and results, in bytes
+
+    auto operator<=>(const Shape&) const = default;
+};
+
 /// One shape of product, ready to run.
 struct Plan {
     cublasLtMatmulDesc_t operation = nullptr;
@@ -73,17 +84,24 @@ public:
     std::string multiply(const uint16_t* w, int64_t wStride, int64_t rows, const uint16_t* x,
                          int64_t xStride, int64_t tokens, int64_t cols, float* y, int64_t yStride,
                          void* workspace, size_t workspaceBytes, cudaStream_t stream) override {
-        const auto key = std::tuple(rows, tokens, cols, wStride, xStride, yStride);
-        auto at = m_plans.find(key);
+        const Shape shape{rows,
+                          tokens,
+                          cols,
+                          wStride,
+                          xStride,
+                          yStride,
+                          {alignmentOf(reinterpret_cast<uintptr_t>(w)),
+                           alignmentOf(reinterpret_cast<uintptr_t>(x)),
+                           alignmentOf(reinterpret_cast<uintptr_t>(y))}};
+        auto at = m_plans.find(shape);
         if (at == m_plans.end()) {
             Plan plan;
-            const cublasStatus_t status =
-                make(plan, rows, tokens, cols, wStride, xStride, yStride, workspaceBytes);
+            const cublasStatus_t status = make(plan, shape, workspaceBytes);
             if (status != CUBLAS_STATUS_SUCCESS) {
                 drop(plan);
                 return "cuBLASLt has no way to multiply: status " + std::to_string(int(status));
             }
-            at = m_plans.emplace(key, plan).first;
+            at = m_plans.emplace(shape, plan).first;
         }
         const Plan& plan = at->second;
         const float one = 1, zero = 0;
@@ -95,8 +113,7 @@ public:
     }
 
 private:
-    cublasStatus_t make(Plan& plan, int64_t rows, int64_t tokens, int64_t cols, int64_t wStride,
-                        int64_t xStride, int64_t yStride, size_t workspaceBytes) {
+    cublasStatus_t make(Plan& plan, const Shape& s, size_t workspaceBytes) {
         // Columns first, as cuBLAS sees it: (rows × tokens) = (cols × rows)ᵀ · (cols × tokens).
         const cublasOperation_t turned = CUBLAS_OP_T;
         cublasStatus_t status =
@@ -109,16 +126,16 @@ private:
                                     sizeof turned);
         });
         then([&] {
-            return m_f.createLayout(&plan.layout[0], CUDA_R_16F, uint64_t(cols), uint64_t(rows),
-                                    wStride);
+            return m_f.createLayout(&plan.layout[0], CUDA_R_16F, uint64_t(s.cols), uint64_t(s.rows),
+                                    s.wStride);
         });
         then([&] {
-            return m_f.createLayout(&plan.layout[1], CUDA_R_16F, uint64_t(cols), uint64_t(tokens),
-                                    xStride);
+            return m_f.createLayout(&plan.layout[1], CUDA_R_16F, uint64_t(s.cols),
+                                    uint64_t(s.tokens), s.xStride);
         });
         then([&] {
-            return m_f.createLayout(&plan.layout[2], CUDA_R_32F, uint64_t(rows), uint64_t(tokens),
-                                    yStride);
+            return m_f.createLayout(&plan.layout[2], CUDA_R_32F, uint64_t(s.rows),
+                                    uint64_t(s.tokens), s.yStride);
         });
         cublasLtMatmulPreference_t preference = nullptr;
         then([&] { return m_f.createPreference(&preference); });
@@ -126,6 +143,14 @@ private:
             return m_f.setPreference(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                      &workspaceBytes, sizeof workspaceBytes);
         });
+        // Of an operand's address; 256 bytes are taken for granted where nothing is said.
+        const std::pair<cublasLtMatmulPreferenceAttributes_t, uint32_t> alignments[] = {
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, s.alignment[0]},
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, s.alignment[1]},
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, s.alignment[2]},
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, s.alignment[2]}};
+        for (const auto& [attribute, bytes] : alignments)
+            then([&] { return m_f.setPreference(preference, attribute, &bytes, sizeof bytes); });
         cublasLtMatmulHeuristicResult_t best{};
         int found = 0;
         then([&] {
@@ -146,7 +171,7 @@ private:
     void* m_library;
     Functions m_f;
     cublasLtHandle_t m_handle;
-    std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>, Plan> m_plans;
+    std::map<Shape, Plan> m_plans;
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "kernels/cuda/matrix.h"
 #include "kernels/cuda/crew.h"
 #include "kernels/cuda/layer_launch.h"
+#include "kernels/cuda/panels.h"
 
 #include <algorithm>
 
@@ -102,9 +103,6 @@ void columnProduct(BitloomCudaMatrix& m, float* y, int64_t yStride) {
           "multiplying");
 }
 
-/// Rows whose fp16 weights stay in the L2 cache until they are multiplied.
-constexpr int64_t panelBytes = int64_t(24) << 20;
-
 struct Many {
     BitloomCudaContext& c;
     const float* x;
@@ -131,8 +129,7 @@ struct Many {
         const int64_t stored = view.layout.columns();
         const int64_t stride = (stored + view.rawColumns + 7) / 8 * 8;
         const int64_t rows =
-            std::clamp<int64_t>(panelBytes / (2 * stride) / kernels::gpuTileRows, 1, part.tiles) *
-            kernels::gpuTileRows;
+            panelRows(part.tiles * kernels::gpuTileRows, stride, kernels::gpuTileRows);
         c.grow(c.weights, size_t(rows * stride) * 2);
         halves({view.column, stored, view.rawColumn, view.rawColumns, view.cols}, stride);
         for (int64_t first = 0; first < view.rows; first += rows) {
@@ -151,7 +148,7 @@ struct Many {
         if (plain.type == BITLOOM_CUDA_F16) {
             multiply(plain.numbers.as<uint16_t>(), plain.stride, rows, 0);
         } else {
-            const int64_t panel = std::clamp<int64_t>(panelBytes / (2 * plain.stride), 1, rows);
+            const int64_t panel = panelRows(rows, plain.stride, 64);
             c.grow(c.weights, size_t(panel * plain.stride) * 2);
             const int64_t rowBytes = plain.stride * (plain.type == BITLOOM_CUDA_F32 ? 4 : 2);
             for (int64_t first = 0; first < rows; first += panel) {
