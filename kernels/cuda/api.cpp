@@ -175,11 +175,19 @@ int apiCreateRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** ma
     });
 }
 void apiDestroyMatrix(Matrix* matrix) {
-    if (matrix) cudaStreamSynchronize(matrix->context->stream);
+    if (!matrix) return;
+    cudaStreamSynchronize(matrix->context->stream);
+    if (matrix->context->prepared == matrix) matrix->context->prepared = nullptr;
     delete matrix;
 }
 uint64_t apiMatrixBytes(const Matrix* matrix) {
     return matrix->bytes;
+}
+uint64_t apiMatrixMemory(const Matrix* matrix) {
+    return matrix->memoryBytes();
+}
+uint64_t apiContextMemory(const Context* context) {
+    return context->memoryBytes();
 }
 int apiMatrixRows(const Matrix* matrix, const void** rows, int64_t* stride) {
     return guarded([&] {
@@ -339,6 +347,8 @@ extern "C" const BitloomCudaApi* bitloomCudaApi(uint32_t version) {
                                        apiCreateRows,
                                        apiDestroyMatrix,
                                        apiMatrixBytes,
+                                       apiMatrixMemory,
+                                       apiContextMemory,
                                        apiMatrixRows,
                                        apiDownloadCodes,
                                        apiMultiply,

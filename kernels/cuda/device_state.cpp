@@ -4,6 +4,8 @@
 #include "kernels/cuda/layer_launch.h"
 #include "kernels/cuda/product.h"
 
+#include <algorithm>
+
 namespace bitloom::cuda {
 
 thread_local std::string lastMessage;
@@ -38,6 +40,23 @@ void check(cudaError_t error, const char* what) {
 
 void require(bool holds, const char* what) {
     if (!holds) throw Failure{BITLOOM_CUDA_BAD_ARGUMENT, what};
+}
+
+SharedMemory::Piece SharedMemory::atLeast(size_t bytes) {
+    if (m_present && m_present->bytes() >= bytes) return m_present;
+    Memory larger(bytes);
+    larger.clear();
+    std::erase_if(m_before, [](const auto& piece) { return piece.expired(); });
+    if (m_present) m_before.push_back(m_present);
+    m_present = std::make_shared<const Memory>(std::move(larger));
+    return m_present;
+}
+
+size_t SharedMemory::bytes() const {
+    size_t all = m_present ? m_present->bytes() : 0;
+    for (const auto& piece : m_before)
+        if (const Piece held = piece.lock()) all += held->bytes();
+    return all;
 }
 
 } // namespace bitloom::cuda
@@ -87,6 +106,11 @@ Gemm& BitloomCudaContext::needGemm() {
     if (!gemm) throw Failure{BITLOOM_CUDA_NO_GEMM, why};
     if (workspace.bytes() == 0) workspace = Memory(size_t(32) << 20);
     return *gemm;
+}
+
+uint64_t BitloomCudaContext::memoryBytes() const {
+    return weights.bytes() + halves.bytes() + factors.bytes() + workspace.bytes() + zeros.bytes() +
+           activations.bytes();
 }
 
 void BitloomCudaContext::grow(Memory& memory, size_t bytes) const {

@@ -98,6 +98,20 @@ private:
     size_t m_bytes = 0;
 };
 
+/// Memory that many hold: it grows for who comes later, and who came before keeps what it was
+/// given, whose address graphs know.
+class SharedMemory {
+public:
+    using Piece = std::shared_ptr<const Memory>;
+    /// Zeros at first; at least so many bytes.
+    Piece atLeast(size_t bytes);
+    size_t bytes() const; ///< of all pieces that someone still holds, and the present one
+
+private:
+    Piece m_present;
+    std::vector<std::weak_ptr<const Memory>> m_before;
+};
+
 } // namespace bitloom::cuda
 
 struct BitloomCudaContext {
@@ -106,6 +120,10 @@ struct BitloomCudaContext {
     cudaStream_t stream = nullptr;
     std::unique_ptr<bitloom::cuda::Gemm> gemm;
     bitloom::cuda::Memory weights, halves, factors, workspace; ///< of prompts; they grow
+    /// Of products, which run one after the other: all matrices share the largest that one needed.
+    /// Numbers that are 0 between products, and activations from `prepare` to `product`.
+    bitloom::cuda::SharedMemory zeros, activations;
+    const BitloomCudaMatrix* prepared = nullptr; ///< whose activations those are
     static constexpr int slots = 8, slotBytes = 64;
     char* read = nullptr; ///< [slots, slotBytes] in memory that the device writes to
     std::array<cudaEvent_t, size_t(slots)> arrived{};
@@ -117,6 +135,7 @@ struct BitloomCudaContext {
     void open(int number);
     void use() const;
     bitloom::cuda::Gemm& needGemm();
+    uint64_t memoryBytes() const; ///< held, but for matrices
     /// At least so many bytes; what was in them is lost.
     void grow(bitloom::cuda::Memory& memory, size_t bytes) const;
 };

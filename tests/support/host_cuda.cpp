@@ -39,6 +39,7 @@ namespace {
 Behaviour present;
 Counts made;
 std::string lastMessage;
+int64_t others = 0; ///< bytes that other programs have
 
 } // namespace
 
@@ -47,6 +48,18 @@ const Behaviour& behaviour() {
 }
 Counts& counted() {
     return made;
+}
+void takeMemory(int64_t bytes) {
+    others += bytes;
+}
+bool take(uint64_t bytes) {
+    if (made.allocated + others + int64_t(bytes) > int64_t(present.memoryBytes)) return false;
+    made.allocated += int64_t(bytes);
+    made.most = std::max(made.most, made.allocated);
+    return true;
+}
+void giveBack(uint64_t bytes) {
+    made.allocated -= int64_t(bytes);
 }
 int fail(int code, const char* message) {
     lastMessage = message;
@@ -67,6 +80,7 @@ int deviceCount(int32_t* count) {
 }
 int open(int32_t, Context** context) {
     counted() = {};
+    others = 0;
     ++counted().contexts;
     *context = new Context;
     return BITLOOM_CUDA_OK;
@@ -81,26 +95,28 @@ int describe(Context*, BitloomCudaDevice* device) {
     device->major = 9;
     device->multiprocessors = behaviour().multiprocessors;
     device->memoryBytes = behaviour().memoryBytes;
-    device->freeBytes =
-        device->memoryBytes - std::min(device->memoryBytes, uint64_t(counted().allocated));
+    device->freeBytes = uint64_t(
+        std::max<int64_t>(int64_t(behaviour().memoryBytes) - counted().allocated - others, 0));
     return BITLOOM_CUDA_OK;
+}
+uint64_t contextMemory(const Context*) {
+    return 0;
 }
 int synchronize(Context* context) {
     context->drain();
     return BITLOOM_CUDA_OK;
 }
 int allocate(Context* context, uint64_t bytes, void** memory) {
-    if (uint64_t(counted().allocated) + bytes > behaviour().memoryBytes)
+    if (!take(bytes))
         return fail(BITLOOM_CUDA_OUT_OF_MEMORY, "allocating device memory: out of memory");
     *memory = ::operator new(bytes, std::align_val_t(256));
     std::memset(*memory, 0xFF, bytes);
     context->memory[*memory] = bytes;
-    counted().allocated += int64_t(bytes);
     return BITLOOM_CUDA_OK;
 }
 void release(Context* context, void* memory) {
     context->drain();
-    counted().allocated -= int64_t(context->memory[memory]);
+    giveBack(context->memory[memory]);
     context->memory.erase(memory);
     ::operator delete(memory, std::align_val_t(256));
 }
@@ -173,6 +189,8 @@ const BitloomCudaApi& api(const Behaviour& wanted) {
                                          createRows,
                                          destroyMatrix,
                                          matrixBytes,
+                                         matrixMemory,
+                                         contextMemory,
                                          matrixRows,
                                          downloadCodes,
                                          multiply,

@@ -132,6 +132,15 @@ std::unique_ptr<HostColumns> makeColumns(const BitloomCudaMatrixSpec& spec) {
     return made;
 }
 
+/// Hands a matrix over, if the device has memory for it.
+int keep(std::unique_ptr<Matrix> made, Matrix** matrix) {
+    if (!take(matrixMemory(made.get())))
+        return fail(BITLOOM_CUDA_OUT_OF_MEMORY, "allocating device memory: out of memory");
+    ++counted().matrices;
+    *matrix = made.release();
+    return BITLOOM_CUDA_OK;
+}
+
 int createMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t count,
                  Matrix** matrix) {
     if (specs->segments < 1) return fail(BITLOOM_CUDA_BAD_ARGUMENT, "a matrix needs columns");
@@ -144,9 +153,7 @@ int createMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t c
         made->rows += specs[i].rows;
     }
     made->staged = poisoned<float>(size_t(16 * made->cols));
-    ++counted().matrices;
-    *matrix = made.release();
-    return BITLOOM_CUDA_OK;
+    return keep(std::move(made), matrix);
 }
 
 int createRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matrix) {
@@ -173,14 +180,14 @@ int createRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matri
                         made->bias.end() - std::ptrdiff_t(spec->rows[i]));
     }
     made->staged = poisoned<float>(size_t(16 * made->stride));
-    ++counted().matrices;
-    *matrix = made.release();
-    return BITLOOM_CUDA_OK;
+    return keep(std::move(made), matrix);
 }
 
 void destroyMatrix(Matrix* matrix) {
     matrix->context->drain();
     --counted().matrices;
+    giveBack(matrixMemory(matrix));
+    if (matrix->context->prepared == matrix) matrix->context->prepared = nullptr;
     delete matrix;
 }
 uint64_t matrixBytes(const Matrix* matrix) {
@@ -188,6 +195,9 @@ uint64_t matrixBytes(const Matrix* matrix) {
     for (const auto& part : matrix->parts)
         bytes += part->matrix.codes.size() * 4;
     return bytes;
+}
+uint64_t matrixMemory(const Matrix* matrix) {
+    return matrixBytes(matrix) + matrix->bias.size() * 4;
 }
 int matrixRows(const Matrix* matrix, const void** rows, int64_t* stride) {
     if (matrix->plain.empty())
@@ -227,6 +237,7 @@ void runRound(const RoundView& view) {
 int prepare(Matrix* m, const BitloomCudaInput* input, int32_t tokens) {
     if (tokens < 1 || tokens > 16 || input->cols != m->cols)
         return fail(BITLOOM_CUDA_BAD_ARGUMENT, "a product takes 1 to 16 tokens");
+    m->context->prepared = m;
     m->prepared = tokens;
     m->padded = paddedTokens(tokens);
     if (m->parts.empty()) {
@@ -301,7 +312,7 @@ void runRows(const RowsView& view) {
 }
 
 int product(Matrix* m, float* y, int64_t yStride) {
-    if (m->prepared == 0 || yStride < m->rows)
+    if (m->context->prepared != m || yStride < m->rows)
         return fail(BITLOOM_CUDA_BAD_ARGUMENT, "activations have not been rounded");
     const int tokens = m->prepared, padded = m->padded;
     if (m->parts.empty()) {

@@ -22,6 +22,9 @@ using Work = std::vector<std::function<void()>>;
 const Behaviour& behaviour();
 Counts& counted();
 int fail(int code, const char* message); ///< keeps the message; returns the code
+/// Counts memory; false where there is not so much.
+bool take(uint64_t bytes);
+void giveBack(uint64_t bytes);
 
 /// Numbers that are none in every type.
 template<class T>
@@ -54,6 +57,7 @@ struct BitloomCudaContext {
     BitloomCudaGraph* recording = nullptr;
     std::array<std::array<char, 64>, 8> slots{};
     std::unordered_map<void*, uint64_t> memory;
+    const BitloomCudaMatrix* prepared = nullptr; ///< whose activations the last rounding left
 
     int add(std::function<void()> work); ///< to the queue, or to the graph that is recorded
     void drain();                        ///< does all that waits
@@ -71,6 +75,7 @@ int createMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t c
 int createRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matrix);
 void destroyMatrix(Matrix* matrix);
 uint64_t matrixBytes(const Matrix* matrix);
+uint64_t matrixMemory(const Matrix* matrix);
 int matrixRows(const Matrix* matrix, const void** rows, int64_t* stride);
 int downloadCodes(Matrix* matrix, uint32_t* codes);
 int prepare(Matrix* m, const BitloomCudaInput* input, int32_t tokens);
