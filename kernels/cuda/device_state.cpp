@@ -5,6 +5,8 @@
 #include "kernels/cuda/product.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string_view>
 
 namespace bitloom::cuda {
 
@@ -32,10 +34,26 @@ void check(cudaError_t error, const char* what) {
     case cudaErrorInvalidDeviceFunction:
         code = BITLOOM_CUDA_NO_DEVICE;
         break;
+    case cudaErrorIllegalAddress:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorHardwareStackError:
+    case cudaErrorAssert:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+        code = BITLOOM_CUDA_LOST;
+        break;
     default:
         break;
     }
-    throw Failure{code, std::string(what) + ": " + cudaGetErrorString(error)};
+    std::string text = std::string(what) + ": " + cudaGetErrorString(error);
+    if (code == BITLOOM_CUDA_LOST)
+        text += "; the GPU cannot be used by this process any more, a new one can";
+    throw Failure{code, std::move(text)};
 }
 
 void require(bool holds, const char* what) {
@@ -80,6 +98,8 @@ void BitloomCudaContext::open(int number) {
     require(number >= 0 && number < count, "there is no device of that number");
     device = number;
     use();
+    const char* wish = std::getenv("BITLOOM_CUDA_SYNCHRONIZE");
+    synchronizes = wish && *wish && std::string_view(wish) != "0";
     int major = 0;
     check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
           "asking the device");
@@ -100,10 +120,16 @@ void BitloomCudaContext::open(int number) {
         check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
 }
 
+void BitloomCudaContext::settle(const char* what) const {
+    if (!synchronizes) return;
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &status), what);
+    if (status == cudaStreamCaptureStatusNone) check(cudaStreamSynchronize(stream), what);
+}
+
 Gemm& BitloomCudaContext::needGemm() {
-    std::string why;
-    if (!gemm) gemm = Gemm::load(why);
-    if (!gemm) throw Failure{BITLOOM_CUDA_NO_GEMM, why};
+    if (!gemm && whyNoGemm.empty()) gemm = Gemm::load(whyNoGemm);
+    if (!gemm) throw Failure{BITLOOM_CUDA_NO_GEMM, whyNoGemm};
     if (workspace.bytes() == 0) workspace = Memory(size_t(32) << 20);
     return *gemm;
 }

@@ -8,15 +8,20 @@
 
 #include <cublasLt.h>
 #include <dlfcn.h>
+#include <link.h>
 
 #include <array>
 #include <compare>
+#include <filesystem>
 #include <map>
 #include <utility>
+#include <vector>
 
 namespace bitloom::cuda {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 /// The functions of cuBLASLt that are used.
 struct Functions {
@@ -72,13 +77,11 @@ struct Plan {
 
 class LoadedGemm final : public Gemm {
 public:
-    LoadedGemm(void* library, const Functions& f, cublasLtHandle_t handle)
-        : m_library(library), m_f(f), m_handle(handle) {}
+    LoadedGemm(const Functions& f, cublasLtHandle_t handle) : m_f(f), m_handle(handle) {}
     ~LoadedGemm() override {
         for (auto& [shape, plan] : m_plans)
             drop(plan);
         m_f.destroy(m_handle);
-        dlclose(m_library);
     }
 
     std::string multiply(const uint16_t* w, int64_t wStride, int64_t rows, const uint16_t* x,
@@ -168,30 +171,71 @@ private:
         if (plan.operation) m_f.destroyOperation(plan.operation);
     }
 
-    void* m_library;
     Functions m_f;
     cublasLtHandle_t m_handle;
     std::map<Shape, Plan> m_plans;
 };
 
+constexpr const char* libraryName = "libcublasLt.so.13";
+
+/// The folder of a library that is in the process; empty: it is not.
+fs::path folderOf(const char* loaded) {
+    void* library = dlopen(loaded, RTLD_LAZY | RTLD_NOLOAD);
+    if (!library) return {};
+    link_map* map = nullptr;
+    const bool known = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map;
+    const fs::path file = known ? map->l_name : "";
+    dlclose(library); // only what dlopen counted here
+    return file.parent_path();
+}
+
+/// Where it may lie beside what the process has: with libcudart, and where wheels put CUDA's
+/// libraries beside libtorch.
+std::vector<fs::path> folders() {
+    std::vector<fs::path> out;
+    Dl_info runtime{};
+    if (dladdr(reinterpret_cast<void*>(&cudaRuntimeGetVersion), &runtime) && runtime.dli_fname)
+        out.push_back(fs::path(runtime.dli_fname).parent_path());
+    for (const char* torch : {"libtorch_cuda.so", "libtorch_cpu.so"})
+        if (const fs::path folder = folderOf(torch); !folder.empty()) {
+            out.push_back(folder.parent_path().parent_path() / "nvidia/cu13/lib");
+            out.push_back(folder);
+        }
+    return out;
+}
+
+/// Null, and why. It stays loaded: CUDA's libraries cannot be unloaded.
+void* openLibrary(std::string& why) {
+    if (void* library = dlopen(libraryName, RTLD_NOW | RTLD_LOCAL)) return library;
+    why = std::string(libraryName) + " cannot be loaded: " + dlerror();
+    for (const fs::path& folder : folders()) {
+        const fs::path file = folder / libraryName;
+        std::error_code ignored;
+        if (!fs::exists(file, ignored)) {
+            why += "; it is not in " + folder.string();
+            continue;
+        }
+        if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+        why += std::string("; ") + dlerror();
+    }
+    return nullptr;
+}
+
 } // namespace
 
 std::unique_ptr<Gemm> Gemm::load(std::string& why) {
-    void* library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        why = std::string("libcublasLt.so.13 cannot be loaded: ") + dlerror();
-        return nullptr;
-    }
+    void* library = openLibrary(why);
+    if (!library) return nullptr;
     Functions f{};
     cublasLtHandle_t handle = nullptr;
     if (!findAll(library, f)) {
-        why = "libcublasLt.so.13 lacks functions of version 13";
+        why = std::string(libraryName) + " lacks functions of version 13";
     } else if (const cublasStatus_t status = f.create(&handle); status != CUBLAS_STATUS_SUCCESS) {
-        why = "libcublasLt.so.13 does not start: status " + std::to_string(int(status));
+        why = std::string(libraryName) + " does not start: status " + std::to_string(int(status));
     } else {
-        return std::make_unique<LoadedGemm>(library, f, handle);
+        why.clear();
+        return std::make_unique<LoadedGemm>(f, handle);
     }
-    dlclose(library);
     return nullptr;
 }
 

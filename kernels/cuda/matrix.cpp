@@ -267,6 +267,7 @@ void multiplyMany(BitloomCudaMatrix& m, const float* x, int64_t xStride, int32_t
                   int64_t yStride) {
     require(x && y && tokens >= 1 && xStride >= m.cols && yStride >= m.rows,
             "results need room for every row");
+    requireGrid(tokens);
     m.context->use();
     m.context->needGemm();
     const Many many{*m.context, x, xStride, tokens, y, yStride};

@@ -622,6 +622,42 @@ private slots:
         }
     }
 
+    /// A device that stopped in the middle computes nothing any more, whoever asks.
+    void deviceLost() {
+        static bool lost;
+        lost = false;
+        static BitloomCudaApi right;
+        right = hostCuda::api({});
+        BitloomCudaApi api = right;
+        api.launchGraph = [](BitloomCudaContext* context, BitloomCudaGraph* graph) {
+            return lost ? int(BITLOOM_CUDA_LOST) : right.launchGraph(context, graph);
+        };
+        const ModelPlace place{ModelPlace::Gpu, std::make_shared<CudaDevice>(CudaLibrary::of(api))};
+        const auto weights = weightsOf(golden("llama2-gqa"));
+        TextModel model(weights, compute(), Arithmetic::Fast, KvType::F16, place);
+        const std::vector<int32_t> all = ids(6, weights->config().vocab);
+        for (size_t i = 0; i < 4; ++i)
+            model.advance({&all[i], 1});
+        lost = true;
+        try {
+            model.advance({&all[4], 1});
+            QFAIL("no error");
+        } catch (const Error& error) {
+            QCOMPARE(int(error.code()), int(ErrorCode::Failed));
+            QVERIFY(error.hint().find("Start the program again") == 0);
+        }
+        lost = false;
+        const int64_t direct = hostCuda::counts().direct;
+        COMPARE_ERROR(model.advance({&all[4], 1}), "Emulated has failed");
+        COMPARE_ERROR(model.advance(all), "Emulated has failed");
+        COMPARE_ERROR(model.chooseNext(), "Emulated has failed");
+        QCOMPARE(model.position(), 4);
+        QCOMPARE(hostCuda::counts().direct, direct);
+        TextModel next(weights, compute(), Arithmetic::Fast, KvType::F16, place);
+        QCOMPARE(next.deviceName(), std::string("processor"));
+        QVERIFY(next.whyNoGpu().find("Emulated has failed") == 0);
+    }
+
     /// What it says that it holds is what has been allocated.
     void memoryHeld() {
         const auto base = sample();
