@@ -152,7 +152,8 @@ int apiAllocate(Context* context, uint64_t bytes, void** memory) {
         check(cudaMalloc(memory, bytes), "allocating device memory");
     });
 }
-void apiRelease(Context*, void* memory) {
+void apiRelease(Context* context, void* memory) {
+    cudaStreamSynchronize(context->stream); // what waits may still name it
     cudaFree(memory);
 }
 int copyBytes(Context* context, void* to, const void* from, uint64_t bytes, cudaMemcpyKind kind) {

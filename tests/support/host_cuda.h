@@ -13,8 +13,9 @@
 /// rounding kernel's body has written.
 ///
 /// It is as unhelpful as a GPU may be: work waits in a queue until something asks for its results,
-/// thread blocks run in an order of their own, and memory holds numbers that are none until
-/// something is written there.
+/// and then goes only so far; thread blocks run in an order of their own; memory holds numbers that
+/// are none until something is written there. A call or a graph's that names memory which has been
+/// freed, or never was, ends the program when it runs.
 namespace bitloom::hostCuda {
 
 struct Behaviour {

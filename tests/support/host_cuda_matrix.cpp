@@ -138,6 +138,10 @@ int keep(std::unique_ptr<Matrix> made, Matrix** matrix) {
         return fail(BITLOOM_CUDA_OUT_OF_MEMORY, "allocating device memory: out of memory");
     ++counted().matrices;
     *matrix = made.release();
+    Context& context = *(*matrix)->context;
+    context.give(*matrix, sizeof(Matrix), false);
+    if (!(*matrix)->plain.empty())
+        context.give((*matrix)->plain.data(), (*matrix)->plain.size(), false);
     return BITLOOM_CUDA_OK;
 }
 
@@ -187,8 +191,11 @@ void destroyMatrix(Matrix* matrix) {
     matrix->context->drain();
     --counted().matrices;
     giveBack(matrixMemory(matrix));
-    if (matrix->context->prepared == matrix) matrix->context->prepared = nullptr;
-    delete matrix;
+    Context& context = *matrix->context;
+    if (context.prepared == matrix) context.prepared = nullptr;
+    context.take(matrix);
+    if (!matrix->plain.empty()) context.take(matrix->plain.data());
+    context.gone.push_back(std::shared_ptr<Matrix>(matrix));
 }
 uint64_t matrixBytes(const Matrix* matrix) {
     uint64_t bytes = matrix->plain.size();
@@ -242,6 +249,7 @@ int prepare(Matrix* m, const BitloomCudaInput* input, int32_t tokens) {
     m->padded = paddedTokens(tokens);
     if (m->parts.empty()) {
         return m->context->add(
+            {m, input->x, input->add, input->sum, input->weight},
             [m, tokens, in = *input] { runStage(in, tokens, m->staged.data(), m->stride); });
     }
     RoundView view{};
@@ -268,7 +276,8 @@ int prepare(Matrix* m, const BitloomCudaInput* input, int32_t tokens) {
                                    view.threadBlocks};
         view.threadBlocks += roundThreadBlocks(part->view);
     }
-    return m->context->add([view] { runRound(view); });
+    return m->context->add({m, input->x, input->add, input->sum, input->weight},
+                           [view] { runRound(view); });
 }
 
 /// Activations as rounding has left them in device memory.
@@ -318,13 +327,13 @@ int product(Matrix* m, float* y, int64_t yStride) {
     if (m->parts.empty()) {
         const RowsView view{m->plain.data(), m->rows, m->stride, m->staged.data(),
                             m->bias.data(),  y,       yStride,   tokens};
-        return m->context->add([view, type = m->type] {
+        return m->context->add({m, y}, [view, type = m->type] {
             type == BITLOOM_CUDA_F32   ? runRows<BITLOOM_CUDA_F32>(view)
             : type == BITLOOM_CUDA_F16 ? runRows<BITLOOM_CUDA_F16>(view)
                                        : runRows<BITLOOM_CUDA_BF16>(view);
         });
     }
-    return m->context->add([=, x = m->x, xStride = m->xStride] {
+    return m->context->add({m, y}, [=, x = m->x, xStride = m->xStride] {
         for (const auto& part : m->parts)
             for (int t = 0; t < tokens; ++t)
                 kernels::gpuProduct(
@@ -343,7 +352,8 @@ int multiply(Matrix* m, const float* x, int64_t xStride, int32_t tokens, float* 
 }
 int stage(Context* context, const BitloomCudaInput* input, int32_t tokens, float* out,
           int64_t outStride) {
-    return context->add([=, in = *input] { runStage(in, tokens, out, outStride); });
+    return context->add({input->x, input->add, input->sum, input->weight, out},
+                        [=, in = *input] { runStage(in, tokens, out, outStride); });
 }
 
 /// In place of cuBLASLt: the definition again, or sums in double.
@@ -379,7 +389,7 @@ int multiplyMany(Matrix* m, const float* x, int64_t xStride, int32_t tokens, flo
     if (!behaviour().gemm) return fail(BITLOOM_CUDA_NO_GEMM, "there is no cuBLASLt");
     if (m->context->recording) return fail(BITLOOM_CUDA_BAD_ARGUMENT, "prompts are not for graphs");
     ++counted().many;
-    return m->context->add([=] { manyTokens(m, x, xStride, tokens, y, yStride); });
+    return m->context->add({m, x, y}, [=] { manyTokens(m, x, xStride, tokens, y, yStride); });
 }
 int multiplyHalf(Context*, const uint16_t*, int64_t, int64_t, const uint16_t*, int32_t, float*) {
     return fail(BITLOOM_CUDA_NO_GEMM, "there is no cuBLASLt");
