@@ -59,6 +59,10 @@ struct Speaker {
         context.startEngine();
         model = std::make_unique<TextModel>(weights, context.compute(), arithmetic,
                                             runtime::KvType::F16, place);
+        if (place.kind == ModelPlace::Gpu) { // only then it is known where it computes
+            JobProgress progress(context.console, "loading " + name);
+            model->load(progress);
+        }
         sayPlace(context, name, model->deviceName(), model->whyNoGpu());
     }
 

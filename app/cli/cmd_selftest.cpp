@@ -181,6 +181,8 @@ void checkGpuModel(Context& context, const std::shared_ptr<CudaDevice>& device, 
     for (const auto kv : {runtime::KvType::F16, runtime::KvType::Int8}) {
         TextModel there(weights, context.compute(), Arithmetic::Fast, kv);
         TextModel here(weights, context.compute(), Arithmetic::Fast, kv, {ModelPlace::Gpu, device});
+        NoProgress progress;
+        here.load(progress);
         if (!here.whyNoGpu().empty()) {
             check.detail = here.whyNoGpu();
             return;
@@ -208,7 +210,6 @@ void checkGpuModel(Context& context, const std::shared_ptr<CudaDevice>& device, 
         GenerateOptions options;
         options.maxTokens = 24;
         options.stopAtEos = false;
-        NoProgress progress;
         const auto prompt = idsOf(3, 9);
         const auto right = generate(there, nullptr, prompt, options, {}, progress).ids;
         if (generate(here, nullptr, prompt, options, {}, progress).ids != right) {

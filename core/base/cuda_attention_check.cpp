@@ -19,6 +19,9 @@ struct Attending {
     bool norms;
 };
 
+/// Tokens of runs, one behind the other: up to, on and behind borders of tiles; few, many, and one.
+constexpr int runs[] = {1, 16, 46, 1, 1, 5, 120, 1, 2, 300, 1, 3, 16, 1};
+
 class AttentionCheck {
 public:
     AttentionCheck(const Side& side, const Attending& what, Random& random, Worst& worst)
@@ -26,7 +29,8 @@ public:
           m_rows(size_t(what.kvHeads * capacity)),
           m_keys(side.put(std::vector<uint8_t>(m_rows * size_t(what.headDim) * 2, 0xFF))),
           m_values(side.put(std::vector<uint8_t>(m_rows * size_t(what.headDim) * 2, 0xFF))),
-          m_keyScale(side.unwritten(m_rows)), m_valueScale(side.unwritten(m_rows)) {
+          m_keyScale(side.unwritten(m_rows)), m_valueScale(side.unwritten(m_rows)),
+          m_scratch(side.put(std::vector<uint8_t>(scratchBytes(), 0))) {
         m_queryNorm = normals(size_t(what.headDim), random);
         m_keyNorm = normals(size_t(what.headDim), random);
     }
@@ -71,9 +75,7 @@ public:
         args.out = out.as<float>();
         args.outStride = m_what.heads * dim;
         const BitloomCudaApi& api = m_side.device.api();
-        const CudaMemory scratch = m_side.put(
-            std::vector<uint8_t>(api.attentionScratch(m_side.device.context(), &args) + 1, 0));
-        args.scratch = scratch.data();
+        args.scratch = m_scratch.data();
         m_side.device.check(api.attention(m_side.device.context(), &args));
         const Floats got = m_side.get<float>(out, size_t(tokens * m_what.heads * dim));
         const std::vector<Row> keys = fetch(m_keys, m_keyScale),
@@ -108,6 +110,20 @@ private:
         double unit = 0; ///< what a number may be rounded by, but for its size
     };
 
+    /// One scratch for all runs, however many tokens they have: what one leaves the next must take.
+    size_t scratchBytes() const {
+        BitloomCudaAttention args{};
+        args.heads = m_what.heads;
+        args.kvHeads = m_what.kvHeads;
+        args.headDim = m_what.headDim;
+        uint64_t most = 1;
+        for (const int tokens : runs) {
+            args.tokens = tokens;
+            most = std::max(most,
+                            m_side.device.api().attentionScratch(m_side.device.context(), &args));
+        }
+        return size_t(most);
+    }
     std::vector<Row> fetch(const CudaMemory& memory, const CudaMemory& scale) const {
         const auto dim = size_t(m_what.headDim);
         std::vector<Row> out(m_rows);
@@ -177,7 +193,7 @@ private:
     Random& m_random;
     Worst& m_worst;
     size_t m_rows;
-    CudaMemory m_keys, m_values, m_keyScale, m_valueScale;
+    CudaMemory m_keys, m_values, m_keyScale, m_valueScale, m_scratch;
     Floats m_queryNorm, m_keyNorm;
     int32_t m_past = 0;
 };
@@ -191,14 +207,14 @@ void checkAttention(const Side& side, CudaCheck& check) {
         {4, 4, 64, 0, BITLOOM_CUDA_F16, false},  {8, 2, 128, 0, BITLOOM_CUDA_F16, true},
         {6, 1, 80, 50, BITLOOM_CUDA_F16, false}, {3, 3, 2, 0, BITLOOM_CUDA_F16, true},
         {4, 2, 14, 7, BITLOOM_CUDA_I8, true},    {2, 1, 256, 0, BITLOOM_CUDA_I8, false},
-        {9, 1, 96, 0, BITLOOM_CUDA_I8, false}};
+        {9, 1, 96, 0, BITLOOM_CUDA_I8, false},   {32, 8, 16, 0, BITLOOM_CUDA_F16, false}};
     for (const Attending& what : cases) {
         AttentionCheck one(side, what, random, worst);
-        // Up to, on and behind borders of tiles; few, many, and one.
-        for (const int tokens : {1, 16, 46, 1, 1, 5, 120, 1, 2, 300, 1, 3, 1})
+        for (const int tokens : runs)
             if (!one.run(tokens)) return;
     }
-    worst.done(fmt::format("{} shapes, contexts of up to 498 positions", std::size(cases)));
+    worst.done(fmt::format("{} shapes, contexts of up to {} positions", std::size(cases),
+                           std::accumulate(std::begin(runs), std::end(runs), 0)));
 }
 
 } // namespace bitloom::cudaCheck

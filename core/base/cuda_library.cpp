@@ -17,6 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What to do about a device that stopped in the middle.
+constexpr const char* lostHint =
+    "Start the program again: the GPU cannot be used by this process any more. If it happens "
+    "again, "
+    "run it with BITLOOM_CUDA_SYNCHRONIZE=1, which shows the call that fails, or compute with "
+    "--device cpu.";
+
 /// Where the library should be; empty: nowhere.
 fs::path libraryFile() {
     if (const char* named = std::getenv("BITLOOM_CUDA_LIBRARY")) return named;
@@ -77,6 +84,7 @@ void CudaLibrary::check(int code) const {
     if (code == BITLOOM_CUDA_OUT_OF_MEMORY)
         throw Error(ErrorCode::NoSpace, message,
                     "Close other programs that use the GPU, or compute with --device cpu.");
+    if (code == BITLOOM_CUDA_LOST) throw Error(ErrorCode::Failed, message, lostHint);
     const bool unusable = code == BITLOOM_CUDA_NO_DRIVER || code == BITLOOM_CUDA_NO_DEVICE;
     throw Error(unusable ? ErrorCode::NoDevice : ErrorCode::Failed, message,
                 "Compute with --device cpu.");
@@ -103,7 +111,19 @@ int64_t CudaDevice::freeBytes() const {
     return int64_t(now.freeBytes);
 }
 
-CudaMemory::CudaMemory(const CudaDevice& device, size_t bytes) : m_device(&device) {
+void CudaDevice::check(int code) const {
+    if (code == BITLOOM_CUDA_LOST) m_lost = true;
+    m_library->check(code);
+}
+
+void CudaDevice::requireWorking() const {
+    if (m_lost)
+        throw Error(ErrorCode::NoDevice,
+                    std::string(m_properties.name) + " has failed and cannot be used any more",
+                    lostHint);
+}
+
+CudaMemory::CudaMemory(const CudaDevice& device, size_t bytes) : m_device(&device), m_bytes(bytes) {
     device.check(device.api().allocate(device.context(), bytes, &m_data));
 }
 

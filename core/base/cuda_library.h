@@ -4,6 +4,8 @@
 
 #include "kernels/cuda/bitloom_cuda.h"
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -64,15 +66,19 @@ public:
     const CudaLibrary& library() const { return *m_library; }
     const BitloomCudaApi& api() const { return m_library->api(); }
     BitloomCudaContext* context() const { return m_context; }
-    /// As it was when it was opened.
+    /// As it was when it was opened; how much memory is free changes.
     const BitloomCudaDevice& properties() const { return m_properties; }
-    int64_t freeBytes() const; ///< of its memory, now
-    void check(int code) const { m_library->check(code); }
+    int64_t freeBytes() const; ///< now
+    /// As CudaLibrary's. A device that is lost stays so: whoever computes asks requireWorking
+    /// first.
+    void check(int code) const;
+    void requireWorking() const; ///< throws Error(NoDevice)
 
 private:
     std::shared_ptr<const CudaLibrary> m_library;
     BitloomCudaContext* m_context = nullptr;
     BitloomCudaDevice m_properties{};
+    mutable std::atomic<bool> m_lost = false;
 };
 
 /// Memory of a device, freed with it. The device must outlive it.
@@ -81,10 +87,12 @@ public:
     CudaMemory(const CudaDevice& device, size_t bytes);
     ~CudaMemory();
     CudaMemory(CudaMemory&& other) noexcept
-        : m_device(other.m_device), m_data(std::exchange(other.m_data, nullptr)) {}
+        : m_device(other.m_device), m_data(std::exchange(other.m_data, nullptr)),
+          m_bytes(other.m_bytes) {}
     CudaMemory& operator=(CudaMemory&&) = delete;
 
     void* data() const { return m_data; }
+    int64_t bytes() const { return int64_t(m_bytes); }
     template<class T>
     T* as() const {
         return static_cast<T*>(m_data);
@@ -95,6 +103,7 @@ public:
 private:
     const CudaDevice* m_device;
     void* m_data = nullptr;
+    size_t m_bytes = 0;
 };
 
 /// What was recorded between beginGraph and endGraph. The device, and all that its calls were

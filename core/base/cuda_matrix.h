@@ -31,7 +31,8 @@ public:
     CudaMatrix& operator=(CudaMatrix&&) = delete;
 
     BitloomCudaMatrix* get() const { return m_matrix; }
-    uint64_t bytes() const { return m_device->api().matrixBytes(m_matrix); }
+    uint64_t bytes() const { return m_device->api().matrixBytes(m_matrix); } ///< read by a product
+    uint64_t memoryBytes() const { return m_device->api().matrixMemory(m_matrix); } ///< held
 
 private:
     const CudaDevice* m_device;

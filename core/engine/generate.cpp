@@ -3,6 +3,7 @@
 
 #include "core/engine/generate.h"
 
+#include "core/base/log.h"
 #include "core/engine/detail/exact_decoder.h"
 #include "core/engine/runtime/decoder.h"
 #include "core/engine/runtime/gpu_decoder.h"
@@ -36,6 +37,7 @@ decoderOnGpu(const std::shared_ptr<const ModelWeights>& weights, const ModelPlac
             if (!library) return nullptr;
             device = std::make_shared<CudaDevice>(library);
         }
+        device->requireWorking();
         why = runtime::GpuDecoder::whyNot(*weights, kv, *device);
         if (!why.empty()) return nullptr;
         return std::make_unique<runtime::GpuDecoder>(weights, device, kv, threads);
@@ -148,11 +150,30 @@ int64_t TextModel::residentBytes(const ModelWeights& weights, Arithmetic arithme
                                           : detail::ResidentModel::bytesOf(weights);
 }
 
+/// Where the device's memory turns out to be too small before the cache holds anything, the
+/// processor takes over; later on, only who knows the text can have it read again.
+std::vector<float> TextModel::run(std::span<const int32_t> ids, bool all,
+                                  const Progress* progress) {
+    try {
+        // All blocks first: it need not take a prompt to find out that there is no room.
+        for (int64_t b = 0; onGpu() && position() == 0 && b < config().layers; ++b) {
+            if (progress) progress->check();
+            m_state->model->loadBlock(b);
+        }
+        return m_state->model->run(ids, all, progress);
+    } catch (const Error& error) {
+        if (!isFull(error) || position() > 0) throw;
+        moveToProcessor(error.what());
+    }
+    // Whoever has asked where it computes does not ask again.
+    logger("gpu")->warn("computing on the processor, because {}", whyNoGpu());
+    return m_state->model->run(ids, all, progress);
+}
 std::vector<float> TextModel::advance(std::span<const int32_t> ids, const Progress* progress) {
-    return m_state->model->run(ids, false, progress);
+    return run(ids, false, progress);
 }
 std::vector<float> TextModel::advanceAll(std::span<const int32_t> ids, const Progress* progress) {
-    return m_state->model->run(ids, true, progress);
+    return run(ids, true, progress);
 }
 bool TextModel::chooses(const SamplingOptions& options) const {
     return m_state->model->chooses(options);

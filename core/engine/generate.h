@@ -59,7 +59,8 @@ enum class Arithmetic {
 struct ModelPlace {
     enum Kind {
         Processor,
-        Gpu, ///< where it can; else on the processor, and TextModel says why
+        Gpu, ///< where it can; else on the processor, and TextModel says why. Whether the device's
+             ///< memory suffices shows in load(), or in the first call that runs tokens
     } kind = Processor;
     std::shared_ptr<CudaDevice> device; ///< of Gpu; null: the first that is found
 };
@@ -92,8 +93,8 @@ public:
     int64_t maxPositions() const;
     const ModelConfig& config() const;
     /// Reads all weights at once rather than when they are first needed, where they are to stay in
-    /// memory. Throws Error(Cancelled); what is read until then is kept. What does not fit on a GPU
-    /// after all moves to the processor.
+    /// memory. Throws Error(Cancelled); what is read until then is kept. A model on a GPU whose
+    /// memory does not suffice goes to the processor; deviceName and whyNoGpu are final behind it.
     void load(Progress& progress);
     std::string deviceName() const; ///< "processor", "NVIDIA H200"
     bool onGpu() const;
@@ -120,6 +121,8 @@ public:
                                  Arithmetic arithmetic = Arithmetic::Exact);
 
 private:
+    std::vector<float> run(std::span<const int32_t> ids, bool all, const Progress* progress);
+
     struct State;
     std::unique_ptr<State> m_state;
 };

@@ -4,6 +4,7 @@
 // Activations of prompts as fp16, and the results of their products.
 
 #include "kernels/cuda/fixed_point.h"
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/product.h"
 
 #include <cuda_fp16.h>
@@ -56,16 +57,15 @@ __global__ void rescaleKernel(float* y, int64_t yStride, int64_t rows, const flo
 
 cudaError_t launchHalves(const HalvesView& view, const float* x, int64_t xStride, int tokens,
                          uint16_t* out, int64_t stride, float* factor, cudaStream_t stream) {
-    halvesKernel<<<unsigned(tokens), 256, 0, stream>>>(view, x, xStride, out, stride, factor);
-    return cudaGetLastError();
+    return launch(halvesKernel, unsigned(tokens), 256, stream, view, x, xStride, out, stride,
+                  factor);
 }
 
 cudaError_t launchRescale(float* y, int64_t yStride, int64_t rows, int tokens, const float* factor,
                           float all, const float* rowScale, const float* bias,
                           cudaStream_t stream) {
-    rescaleKernel<<<dim3(unsigned((rows + 255) / 256), unsigned(tokens)), 256, 0, stream>>>(
-        y, yStride, rows, factor, all, rowScale, bias);
-    return cudaGetLastError();
+    return launch(rescaleKernel, dim3(unsigned((rows + 255) / 256), unsigned(tokens)), 256, stream,
+                  y, yStride, rows, factor, all, rowScale, bias);
 }
 
 } // namespace bitloom::cuda

@@ -83,10 +83,24 @@ void checkAttention(const Context& c, const Attention& a) {
                 a.headDim >= 2 && a.headDim <= 256 && a.headDim % 2 == 0 && a.window >= 0 &&
                 (a.cacheType == BITLOOM_CUDA_F16 || a.cacheType == BITLOOM_CUDA_I8),
             "attention takes heads of an even number of columns up to 256");
+    require(a.position && a.qkv && a.cosine && a.sine && a.keys && a.values && a.out &&
+                (a.cacheType != BITLOOM_CUDA_I8 || (a.keyScale && a.valueScale)),
+            "attention needs its operands");
+    requireGrid(a.tokens);
     const AttendGrid grid = attendGrid(a, attentionBlocks(c));
     require(grid.splits == 1 || a.scratch, "attention needs its scratch memory");
     require(AttendShared::bytes(grid.rows, a.headDim) <= c.sharedBytes,
             "the device has too little shared memory for heads of this width");
+}
+
+/// A function of the interface that gives the context's device work.
+template<class F>
+int within(Context* context, const char* what, F&& run) {
+    return guarded([&] {
+        context->use();
+        run();
+        context->settle(what);
+    });
 }
 
 // The functions of the interface.
@@ -138,12 +152,12 @@ int apiAllocate(Context* context, uint64_t bytes, void** memory) {
         check(cudaMalloc(memory, bytes), "allocating device memory");
     });
 }
-void apiRelease(Context*, void* memory) {
+void apiRelease(Context* context, void* memory) {
+    cudaStreamSynchronize(context->stream); // what waits may still name it
     cudaFree(memory);
 }
 int copyBytes(Context* context, void* to, const void* from, uint64_t bytes, cudaMemcpyKind kind) {
-    return guarded([&] {
-        context->use();
+    return within(context, "copying", [&] {
         check(cudaMemcpyAsync(to, from, bytes, kind, context->stream), "copying");
         if (kind != cudaMemcpyDeviceToDevice)
             check(cudaStreamSynchronize(context->stream), "copying");
@@ -160,26 +174,33 @@ int apiCopy(Context* context, void* to, const void* from, uint64_t bytes) {
 }
 int apiCreateMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t count,
                     Matrix** matrix) {
-    return guarded([&] {
+    return within(context, "making a matrix", [&] {
         auto made = std::make_unique<Matrix>();
         makeMatrix(*context, specs, count, *made);
         *matrix = made.release();
     });
 }
 int apiCreateRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matrix) {
-    return guarded([&] {
-        context->use();
+    return within(context, "making a matrix", [&] {
         auto made = std::make_unique<Matrix>();
         makeRows(*context, *spec, *made);
         *matrix = made.release();
     });
 }
 void apiDestroyMatrix(Matrix* matrix) {
-    if (matrix) cudaStreamSynchronize(matrix->context->stream);
+    if (!matrix) return;
+    cudaStreamSynchronize(matrix->context->stream);
+    if (matrix->context->prepared == matrix) matrix->context->prepared = nullptr;
     delete matrix;
 }
 uint64_t apiMatrixBytes(const Matrix* matrix) {
     return matrix->bytes;
+}
+uint64_t apiMatrixMemory(const Matrix* matrix) {
+    return matrix->memoryBytes();
+}
+uint64_t apiContextMemory(const Context* context) {
+    return context->memoryBytes();
 }
 int apiMatrixRows(const Matrix* matrix, const void** rows, int64_t* stride) {
     return guarded([&] {
@@ -195,7 +216,7 @@ int apiDownloadCodes(Matrix* matrix, uint32_t* codes) {
 }
 int apiMultiply(Matrix* matrix, const float* x, int64_t xStride, int32_t tokens, float* y,
                 int64_t yStride) {
-    return guarded([&] {
+    return within(matrix->context, "multiplying", [&] {
         Input input{};
         input.cols = matrix->cols;
         input.stride = xStride;
@@ -205,29 +226,33 @@ int apiMultiply(Matrix* matrix, const float* x, int64_t xStride, int32_t tokens,
     });
 }
 int apiPrepare(Matrix* matrix, const BitloomCudaInput* input, int32_t tokens) {
-    return guarded([&] { prepare(*matrix, *input, tokens); });
+    return within(matrix->context, "rounding activations",
+                  [&] { prepare(*matrix, *input, tokens); });
 }
 int apiProduct(Matrix* matrix, float* y, int64_t yStride) {
-    return guarded([&] { product(*matrix, y, yStride); });
+    return within(matrix->context, "multiplying", [&] { product(*matrix, y, yStride); });
 }
 int apiStage(Context* context, const BitloomCudaInput* input, int32_t tokens, float* out,
              int64_t outStride) {
-    return guarded([&] {
-        context->use();
+    return within(context, "making activations ready", [&] {
         checkInput(*input);
-        require(tokens >= 1 && outStride >= input->cols, "an input needs room for every column");
+        require(out && tokens >= 1 && outStride >= input->cols,
+                "an input needs room for every column");
+        requireGrid(tokens);
         check(launchStage(*input, tokens, out, outStride, context->stream),
               "making activations ready");
     });
 }
 int apiMultiplyMany(Matrix* matrix, const float* x, int64_t xStride, int32_t tokens, float* y,
                     int64_t yStride) {
-    return guarded([&] { multiplyMany(*matrix, x, xStride, tokens, y, yStride); });
+    return within(matrix->context, "multiplying many tokens",
+                  [&] { multiplyMany(*matrix, x, xStride, tokens, y, yStride); });
 }
 int apiMultiplyHalf(Context* context, const uint16_t* weights, int64_t rows, int64_t cols,
                     const uint16_t* x, int32_t tokens, float* y) {
-    return guarded([&] {
-        context->use();
+    return within(context, "multiplying halves", [&] {
+        require(weights && x && y && rows >= 1 && tokens >= 1 && cols >= 8 && cols % 8 == 0,
+                "a product of halves needs its operands and a multiple of 8 columns");
         const std::string wrong = context->needGemm().multiply(
             weights, cols, rows, x, cols, tokens, cols, y, rows, context->workspace.as<void>(),
             context->workspace.bytes(), context->stream);
@@ -235,8 +260,7 @@ int apiMultiplyHalf(Context* context, const uint16_t* weights, int64_t rows, int
     });
 }
 int apiBegin(Context* context, const BitloomCudaBegin* args) {
-    return guarded([&] {
-        context->use();
+    return within(context, "beginning a run", [&] {
         require(args->tokens >= 1 && args->embedding && args->type >= BITLOOM_CUDA_F32 &&
                     args->type <= BITLOOM_CUDA_I8,
                 "a run begins with tokens and an embedding");
@@ -245,11 +269,10 @@ int apiBegin(Context* context, const BitloomCudaBegin* args) {
 }
 uint64_t apiAttentionScratch(Context* context, const BitloomCudaAttention* args) {
     const AttendGrid grid = attendGrid(*args, attentionBlocks(*context));
-    return uint64_t(attendScratchBytes(grid, args->kvHeads, args->headDim));
+    return uint64_t(attendScratchBytes(grid, *args));
 }
 int apiAttention(Context* context, const BitloomCudaAttention* args) {
-    return guarded([&] {
-        context->use();
+    return within(context, "attention", [&] {
         checkAttention(*context, *args);
         check(launchAttention(*args, attentionBlocks(*context), context->stream), "attention");
     });
@@ -258,8 +281,7 @@ uint64_t apiChoiceScratch(int64_t vocab) {
     return uint64_t(ChoiceScratch::bytes(vocab));
 }
 int apiChoose(Context* context, const BitloomCudaChoice* args) {
-    return guarded([&] {
-        context->use();
+    return within(context, "choosing a token", [&] {
         require(args->vocab >= 1 && args->logits && args->scratch, "there is nothing to choose");
         check(launchChoose(*args, context->stream), "choosing a token");
     });
@@ -302,8 +324,7 @@ int apiEndGraph(Context* context, Graph** graph) {
     });
 }
 int apiLaunchGraph(Context* context, Graph* graph) {
-    return guarded([&] {
-        context->use();
+    return within(context, "running a graph", [&] {
         check(cudaGraphLaunch(graph->runnable, context->stream), "running a graph");
     });
 }
@@ -339,6 +360,8 @@ extern "C" const BitloomCudaApi* bitloomCudaApi(uint32_t version) {
                                        apiCreateRows,
                                        apiDestroyMatrix,
                                        apiMatrixBytes,
+                                       apiMatrixMemory,
+                                       apiContextMemory,
                                        apiMatrixRows,
                                        apiDownloadCodes,
                                        apiMultiply,

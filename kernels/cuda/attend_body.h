@@ -39,15 +39,21 @@ BITLOOM_HD constexpr AttendGrid attendGrid(const Attention& a, int wanted) {
         g.splits *= 2;
     return g;
 }
-/// Scratch: counters [kvHeads · tiles], then of every thread block sums, largest and results.
+/// Scratch: counters, then of every thread block sums, largest and results. Counters are 0 between
+/// calls, and as many whatever the number of tokens is: what was another grid's result must not
+/// become a counter. Only few tokens split: their tiles of a key/value head are not more than the
+/// head has queries of a token, so [heads] of them suffice.
+BITLOOM_HD constexpr int64_t attendCounters(int heads) {
+    return (int64_t(heads) + 3) / 4 * 4;
+}
 BITLOOM_HD constexpr int64_t attendPartFloats(const AttendGrid& g, int headDim) {
     return int64_t(g.rows) * (headDim + 2);
 }
-BITLOOM_HD constexpr int64_t attendScratchBytes(const AttendGrid& g, int kvHeads, int headDim) {
-    const int64_t owners = int64_t(kvHeads) * g.tiles;
+BITLOOM_HD constexpr int64_t attendScratchBytes(const AttendGrid& g, const Attention& a) {
+    const int64_t owners = int64_t(a.kvHeads) * g.tiles;
     return g.splits == 1
                ? 0
-               : (owners * 4 + 15) / 16 * 16 + owners * g.splits * attendPartFloats(g, headDim) * 4;
+               : 4 * (attendCounters(a.heads) + owners * g.splits * attendPartFloats(g, a.headDim));
 }
 
 /// Shared memory of a thread block. Rows of keys are a multiple of 32 numbers and 32 more: the
@@ -342,10 +348,9 @@ struct Attend {
         return a.out + tokenOf(row) * a.outStride + int64_t(headOf(row)) * a.headDim;
     }
     BITLOOM_HD float* part(int split) const {
-        const int64_t owners = int64_t(a.kvHeads) * grid.tiles;
         const int64_t owner = int64_t(place.kvHead) * grid.tiles + place.tile;
-        return static_cast<float*>(a.scratch) + (owners * 4 + 15) / 16 * 4 +
-               (owner * grid.splits + split) * (int64_t(rows) * (a.headDim + 2));
+        return static_cast<float*>(a.scratch) + attendCounters(a.heads) +
+               (owner * grid.splits + split) * attendPartFloats(grid, a.headDim);
     }
 
     BITLOOM_HD void finish() {

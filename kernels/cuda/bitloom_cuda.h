@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define BITLOOM_CUDA_VERSION 2u
+#define BITLOOM_CUDA_VERSION 3u
 
 enum {
     BITLOOM_CUDA_OK = 0,
@@ -28,8 +28,9 @@ enum {
     BITLOOM_CUDA_NO_DEVICE = 2, /* or one that the library has no code for */
     BITLOOM_CUDA_OUT_OF_MEMORY = 3,
     BITLOOM_CUDA_BAD_ARGUMENT = 4,
-    BITLOOM_CUDA_FAILED = 5, /* anything else that CUDA reports */
-    BITLOOM_CUDA_NO_GEMM = 6 /* libcublasLt cannot be loaded */
+    BITLOOM_CUDA_FAILED = 5,  /* anything else that CUDA reports */
+    BITLOOM_CUDA_NO_GEMM = 6, /* libcublasLt cannot be loaded */
+    BITLOOM_CUDA_LOST = 7 /* the device stopped in the middle: this process cannot use it again */
 };
 
 typedef struct BitloomCudaContext BitloomCudaContext;
@@ -154,7 +155,9 @@ typedef struct BitloomCudaAttention {
     float *keyScale, *valueScale;     /* [kvHeads, capacity] of I8 */
     float* out;                       /* [tokens, outStride]: all heads */
     int64_t outStride;
-    void* scratch; /* attentionScratch bytes; zeros before its first use, and left usable */
+    /* attentionScratch bytes; zeros before its first use, and left usable: for every call with the
+     * same heads, kvHeads and headDim whose number of tokens it is large enough for. */
+    void* scratch;
 } BitloomCudaAttention;
 
 /* How the next token is chosen; in memory of the device. The tokens of core/engine/sampler. */
@@ -203,7 +206,10 @@ typedef struct BitloomCudaApi {
     int (*createRows)(BitloomCudaContext* context, const BitloomCudaRowsSpec* spec,
                       BitloomCudaMatrix** matrix);
     void (*destroyMatrix)(BitloomCudaMatrix* matrix);
-    uint64_t (*matrixBytes)(const BitloomCudaMatrix* matrix); /* that a product reads */
+    uint64_t (*matrixBytes)(const BitloomCudaMatrix* matrix);  /* that a product reads */
+    uint64_t (*matrixMemory)(const BitloomCudaMatrix* matrix); /* that it holds */
+    /* Held for all of a context's matrices: scratch of products, and of prompts. */
+    uint64_t (*contextMemory)(const BitloomCudaContext* context);
     /* Where plain rows lie: an embedding that is the head too need not be there twice. */
     int (*matrixRows)(const BitloomCudaMatrix* matrix, const void** rows, int64_t* stride);
     /* The packed codes of the first matrix, [tiles · tileBytes]: for tests of packing. */
@@ -212,8 +218,9 @@ typedef struct BitloomCudaApi {
     /* y[t·yStride + n] for `tokens` rows of x[t·xStride + k], float32; 1 to 16 tokens. */
     int (*multiply)(BitloomCudaMatrix* matrix, const float* x, int64_t xStride, int32_t tokens,
                     float* y, int64_t yStride);
-    /* Its two halves: rounding, and the product with what the last rounding left. What `input`
-     * points to must stay until the product. */
+    /* Its two halves: rounding, and the product with what that left. Between them there is no other
+     * matrix's: all share the memory of activations. What `input` points to must stay until the
+     * product. */
     int (*prepare)(BitloomCudaMatrix* matrix, const BitloomCudaInput* input, int32_t tokens);
     int (*product)(BitloomCudaMatrix* matrix, float* y, int64_t yStride);
     /* An input alone, for multiplyMany: out [tokens, outStride]. */

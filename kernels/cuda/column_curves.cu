@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "kernels/cuda/column_curves.h"
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/team_loops.h"
 
 #include <cuda_runtime.h>
@@ -42,8 +43,8 @@ size_t curveWarpBytes(int64_t rows) {
 
 int launchCurves(const CurveTask& task, void* stream) {
     const auto blocks = unsigned((task.warps + warpsPerBlock - 1) / warpsPerBlock);
-    curvesKernel<<<blocks, 32 * warpsPerBlock, 0, static_cast<cudaStream_t>(stream)>>>(task);
-    return int(cudaGetLastError());
+    return int(cuda::launch(curvesKernel, blocks, 32 * warpsPerBlock,
+                            static_cast<cudaStream_t>(stream), task));
 }
 
 } // namespace bitloom::kernels

@@ -25,7 +25,7 @@ struct CurveTask {
 
 /// Scratch memory of one warp for columns of so many weights.
 size_t curveWarpBytes(int64_t rows);
-/// Starts the kernel on the stream; returns cudaGetLastError().
+/// Starts the kernel on the stream; returns its cudaError_t.
 int launchCurves(const CurveTask& task, void* stream);
 
 } // namespace bitloom::kernels

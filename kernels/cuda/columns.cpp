@@ -3,7 +3,6 @@
 
 // A matrix of columns in memory of the device.
 
-#include "kernels/cuda/decode.h"
 #include "kernels/cuda/layer_launch.h"
 #include "kernels/cuda/matrix.h"
 
@@ -157,21 +156,14 @@ std::unique_ptr<ColumnPart> makeColumns(BitloomCudaContext& context,
               uint64_t(spec.rawColumns) * uint64_t(spec.rows) * 2 +
               (m.view.rowScale ? uint64_t(spec.rows) * 4 : 0) +
               (m.view.outlierBegin ? uint64_t(spec.hostOutlierBegin[m.tiles]) * 5 : 0);
-    const auto cleared = [](size_t bytes) {
-        Memory memory(bytes);
-        memory.clear();
-        return memory;
-    };
-    // The words behind a step's multipliers are copied too.
-    m.chunks = cleared(size_t(m.view.layout.steps) * size_t(kernels::decode::chunkWords(16)) * 4);
-    m.tokens = Memory(16 * sizeof(TokenScale));
-    m.sums = cleared(size_t(16 * m.tiles * kernels::gpuTileRows) * 8);
-    m.arrived = cleared(size_t(m.tiles) * 4);
-    m.blockScale = Memory(16 * size_t(m.view.blocks) * 4);
-    m.blockStart = Memory(16 * size_t(m.view.blocks) * 4);
-    m.largestInput = Memory(16 * size_t(roundThreadBlocks(m.view)) * 4);
-    m.rounded = cleared(16 * 4);
     return made;
+}
+
+uint64_t ColumnPart::memoryBytes() const {
+    uint64_t all = codes.bytes() + place.bytes();
+    for (const Memory& memory : kept)
+        all += memory.bytes();
+    return all;
 }
 
 } // namespace bitloom::cuda

@@ -4,6 +4,10 @@
 #include "kernels/cuda/layer_launch.h"
 #include "kernels/cuda/product.h"
 
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
 namespace bitloom::cuda {
 
 thread_local std::string lastMessage;
@@ -30,14 +34,47 @@ void check(cudaError_t error, const char* what) {
     case cudaErrorInvalidDeviceFunction:
         code = BITLOOM_CUDA_NO_DEVICE;
         break;
+    case cudaErrorIllegalAddress:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorHardwareStackError:
+    case cudaErrorAssert:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+        code = BITLOOM_CUDA_LOST;
+        break;
     default:
         break;
     }
-    throw Failure{code, std::string(what) + ": " + cudaGetErrorString(error)};
+    std::string text = std::string(what) + ": " + cudaGetErrorString(error);
+    if (code == BITLOOM_CUDA_LOST)
+        text += "; the GPU cannot be used by this process any more, a new one can";
+    throw Failure{code, std::move(text)};
 }
 
 void require(bool holds, const char* what) {
     if (!holds) throw Failure{BITLOOM_CUDA_BAD_ARGUMENT, what};
+}
+
+SharedMemory::Piece SharedMemory::atLeast(size_t bytes) {
+    if (m_present && m_present->bytes() >= bytes) return m_present;
+    Memory larger(bytes);
+    larger.clear();
+    std::erase_if(m_before, [](const auto& piece) { return piece.expired(); });
+    if (m_present) m_before.push_back(m_present);
+    m_present = std::make_shared<const Memory>(std::move(larger));
+    return m_present;
+}
+
+size_t SharedMemory::bytes() const {
+    size_t all = m_present ? m_present->bytes() : 0;
+    for (const auto& piece : m_before)
+        if (const Piece held = piece.lock()) all += held->bytes();
+    return all;
 }
 
 } // namespace bitloom::cuda
@@ -61,6 +98,8 @@ void BitloomCudaContext::open(int number) {
     require(number >= 0 && number < count, "there is no device of that number");
     device = number;
     use();
+    const char* wish = std::getenv("BITLOOM_CUDA_SYNCHRONIZE");
+    synchronizes = wish && *wish && std::string_view(wish) != "0";
     int major = 0;
     check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
           "asking the device");
@@ -81,12 +120,23 @@ void BitloomCudaContext::open(int number) {
         check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event");
 }
 
+void BitloomCudaContext::settle(const char* what) const {
+    if (!synchronizes) return;
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream, &status), what);
+    if (status == cudaStreamCaptureStatusNone) check(cudaStreamSynchronize(stream), what);
+}
+
 Gemm& BitloomCudaContext::needGemm() {
-    std::string why;
-    if (!gemm) gemm = Gemm::load(why);
-    if (!gemm) throw Failure{BITLOOM_CUDA_NO_GEMM, why};
+    if (!gemm && whyNoGemm.empty()) gemm = Gemm::load(whyNoGemm);
+    if (!gemm) throw Failure{BITLOOM_CUDA_NO_GEMM, whyNoGemm};
     if (workspace.bytes() == 0) workspace = Memory(size_t(32) << 20);
     return *gemm;
+}
+
+uint64_t BitloomCudaContext::memoryBytes() const {
+    return weights.bytes() + halves.bytes() + factors.bytes() + workspace.bytes() + zeros.bytes() +
+           activations.bytes();
 }
 
 void BitloomCudaContext::grow(Memory& memory, size_t bytes) const {

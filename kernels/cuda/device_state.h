@@ -30,6 +30,10 @@ struct Failure {
 /// Throw Failure.
 void check(cudaError_t error, const char* what);
 void require(bool holds, const char* what);
+/// Tokens that one launch takes: they are the grid's second dimension.
+inline void requireGrid(int64_t tokens) {
+    require(tokens <= 65535, "a call takes at most 65,535 tokens");
+}
 
 /// A function of the interface: what `run` throws becomes a code and a text.
 template<class F>
@@ -98,14 +102,34 @@ private:
     size_t m_bytes = 0;
 };
 
+/// Memory that many hold: it grows for who comes later, and who came before keeps what it was
+/// given, whose address graphs know.
+class SharedMemory {
+public:
+    using Piece = std::shared_ptr<const Memory>;
+    /// Zeros at first; at least so many bytes.
+    Piece atLeast(size_t bytes);
+    size_t bytes() const; ///< of all pieces that someone still holds, and the present one
+
+private:
+    Piece m_present;
+    std::vector<std::weak_ptr<const Memory>> m_before;
+};
+
 } // namespace bitloom::cuda
 
 struct BitloomCudaContext {
     int device = 0;
     int multiprocessors = 0, sharedBytes = 0;
     cudaStream_t stream = nullptr;
+    bool synchronizes = false; ///< every call waits for its work, and says itself what went wrong
     std::unique_ptr<bitloom::cuda::Gemm> gemm;
+    std::string whyNoGemm;                                     ///< once it was tried
     bitloom::cuda::Memory weights, halves, factors, workspace; ///< of prompts; they grow
+    /// Of products, which run one after the other: all matrices share the largest that one needed.
+    /// Numbers that are 0 between products, and activations from `prepare` to `product`.
+    bitloom::cuda::SharedMemory zeros, activations;
+    const BitloomCudaMatrix* prepared = nullptr; ///< whose activations those are
     static constexpr int slots = 8, slotBytes = 64;
     char* read = nullptr; ///< [slots, slotBytes] in memory that the device writes to
     std::array<cudaEvent_t, size_t(slots)> arrived{};
@@ -116,7 +140,9 @@ struct BitloomCudaContext {
     ~BitloomCudaContext();
     void open(int number);
     void use() const;
+    void settle(const char* what) const; ///< waits where every call does
     bitloom::cuda::Gemm& needGemm();
+    uint64_t memoryBytes() const; ///< held, but for matrices
     /// At least so many bytes; what was in them is lost.
     void grow(bitloom::cuda::Memory& memory, size_t bytes) const;
 };

@@ -2,18 +2,26 @@
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "kernels/cuda/gemm.h"
 
+#include "kernels/cuda/panels.h"
+
 #if __has_include(<cublasLt.h>)
 
 #include <cublasLt.h>
 #include <dlfcn.h>
+#include <link.h>
 
 #include <array>
+#include <compare>
+#include <filesystem>
 #include <map>
-#include <tuple>
+#include <utility>
+#include <vector>
 
 namespace bitloom::cuda {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 /// The functions of cuBLASLt that are used.
 struct Functions {
@@ -52,6 +60,14 @@ bool findAll(void* library, Functions& f) {
            find(library, "cublasLtMatmul", f.multiply);
 }
 
+/// What the choice of an algorithm depends on.
+struct Shape {
+    int64_t rows, tokens, cols, wStride, xStride, yStride;
+    std::array<uint32_t, 3> alignment; ///< of weights, activations and results, in bytes
+
+    auto operator<=>(const Shape&) const = default;
+};
+
 /// One shape of product, ready to run.
 struct Plan {
     cublasLtMatmulDesc_t operation = nullptr;
@@ -61,29 +77,34 @@ struct Plan {
 
 class LoadedGemm final : public Gemm {
 public:
-    LoadedGemm(void* library, const Functions& f, cublasLtHandle_t handle)
-        : m_library(library), m_f(f), m_handle(handle) {}
+    LoadedGemm(const Functions& f, cublasLtHandle_t handle) : m_f(f), m_handle(handle) {}
     ~LoadedGemm() override {
         for (auto& [shape, plan] : m_plans)
             drop(plan);
         m_f.destroy(m_handle);
-        dlclose(m_library);
     }
 
     std::string multiply(const uint16_t* w, int64_t wStride, int64_t rows, const uint16_t* x,
                          int64_t xStride, int64_t tokens, int64_t cols, float* y, int64_t yStride,
                          void* workspace, size_t workspaceBytes, cudaStream_t stream) override {
-        const auto key = std::tuple(rows, tokens, cols, wStride, xStride, yStride);
-        auto at = m_plans.find(key);
+        const Shape shape{rows,
+                          tokens,
+                          cols,
+                          wStride,
+                          xStride,
+                          yStride,
+                          {alignmentOf(reinterpret_cast<uintptr_t>(w)),
+                           alignmentOf(reinterpret_cast<uintptr_t>(x)),
+                           alignmentOf(reinterpret_cast<uintptr_t>(y))}};
+        auto at = m_plans.find(shape);
         if (at == m_plans.end()) {
             Plan plan;
-            const cublasStatus_t status =
-                make(plan, rows, tokens, cols, wStride, xStride, yStride, workspaceBytes);
+            const cublasStatus_t status = make(plan, shape, workspaceBytes);
             if (status != CUBLAS_STATUS_SUCCESS) {
                 drop(plan);
                 return "cuBLASLt has no way to multiply: status " + std::to_string(int(status));
             }
-            at = m_plans.emplace(key, plan).first;
+            at = m_plans.emplace(shape, plan).first;
         }
         const Plan& plan = at->second;
         const float one = 1, zero = 0;
@@ -95,8 +116,7 @@ public:
     }
 
 private:
-    cublasStatus_t make(Plan& plan, int64_t rows, int64_t tokens, int64_t cols, int64_t wStride,
-                        int64_t xStride, int64_t yStride, size_t workspaceBytes) {
+    cublasStatus_t make(Plan& plan, const Shape& s, size_t workspaceBytes) {
         // Columns first, as cuBLAS sees it: (rows × tokens) = (cols × rows)ᵀ · (cols × tokens).
         const cublasOperation_t turned = CUBLAS_OP_T;
         cublasStatus_t status =
@@ -109,16 +129,16 @@ private:
                                     sizeof turned);
         });
         then([&] {
-            return m_f.createLayout(&plan.layout[0], CUDA_R_16F, uint64_t(cols), uint64_t(rows),
-                                    wStride);
+            return m_f.createLayout(&plan.layout[0], CUDA_R_16F, uint64_t(s.cols), uint64_t(s.rows),
+                                    s.wStride);
         });
         then([&] {
-            return m_f.createLayout(&plan.layout[1], CUDA_R_16F, uint64_t(cols), uint64_t(tokens),
-                                    xStride);
+            return m_f.createLayout(&plan.layout[1], CUDA_R_16F, uint64_t(s.cols),
+                                    uint64_t(s.tokens), s.xStride);
         });
         then([&] {
-            return m_f.createLayout(&plan.layout[2], CUDA_R_32F, uint64_t(rows), uint64_t(tokens),
-                                    yStride);
+            return m_f.createLayout(&plan.layout[2], CUDA_R_32F, uint64_t(s.rows),
+                                    uint64_t(s.tokens), s.yStride);
         });
         cublasLtMatmulPreference_t preference = nullptr;
         then([&] { return m_f.createPreference(&preference); });
@@ -126,6 +146,14 @@ private:
             return m_f.setPreference(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                      &workspaceBytes, sizeof workspaceBytes);
         });
+        // Of an operand's address; 256 bytes are taken for granted where nothing is said.
+        const std::pair<cublasLtMatmulPreferenceAttributes_t, uint32_t> alignments[] = {
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, s.alignment[0]},
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, s.alignment[1]},
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, s.alignment[2]},
+            {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, s.alignment[2]}};
+        for (const auto& [attribute, bytes] : alignments)
+            then([&] { return m_f.setPreference(preference, attribute, &bytes, sizeof bytes); });
         cublasLtMatmulHeuristicResult_t best{};
         int found = 0;
         then([&] {
@@ -143,30 +171,71 @@ private:
         if (plan.operation) m_f.destroyOperation(plan.operation);
     }
 
-    void* m_library;
     Functions m_f;
     cublasLtHandle_t m_handle;
-    std::map<std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>, Plan> m_plans;
+    std::map<Shape, Plan> m_plans;
 };
+
+constexpr const char* libraryName = "libcublasLt.so.13";
+
+/// The folder of a library that is in the process; empty: it is not.
+fs::path folderOf(const char* loaded) {
+    void* library = dlopen(loaded, RTLD_LAZY | RTLD_NOLOAD);
+    if (!library) return {};
+    link_map* map = nullptr;
+    const bool known = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map;
+    const fs::path file = known ? map->l_name : "";
+    dlclose(library); // only what dlopen counted here
+    return file.parent_path();
+}
+
+/// Where it may lie beside what the process has: with libcudart, and where wheels put CUDA's
+/// libraries beside libtorch.
+std::vector<fs::path> folders() {
+    std::vector<fs::path> out;
+    Dl_info runtime{};
+    if (dladdr(reinterpret_cast<void*>(&cudaRuntimeGetVersion), &runtime) && runtime.dli_fname)
+        out.push_back(fs::path(runtime.dli_fname).parent_path());
+    for (const char* torch : {"libtorch_cuda.so", "libtorch_cpu.so"})
+        if (const fs::path folder = folderOf(torch); !folder.empty()) {
+            out.push_back(folder.parent_path().parent_path() / "nvidia/cu13/lib");
+            out.push_back(folder);
+        }
+    return out;
+}
+
+/// Null, and why. It stays loaded: CUDA's libraries cannot be unloaded.
+void* openLibrary(std::string& why) {
+    if (void* library = dlopen(libraryName, RTLD_NOW | RTLD_LOCAL)) return library;
+    why = std::string(libraryName) + " cannot be loaded: " + dlerror();
+    for (const fs::path& folder : folders()) {
+        const fs::path file = folder / libraryName;
+        std::error_code ignored;
+        if (!fs::exists(file, ignored)) {
+            why += "; it is not in " + folder.string();
+            continue;
+        }
+        if (void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+        why += std::string("; ") + dlerror();
+    }
+    return nullptr;
+}
 
 } // namespace
 
 std::unique_ptr<Gemm> Gemm::load(std::string& why) {
-    void* library = dlopen("libcublasLt.so.13", RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-        why = std::string("libcublasLt.so.13 cannot be loaded: ") + dlerror();
-        return nullptr;
-    }
+    void* library = openLibrary(why);
+    if (!library) return nullptr;
     Functions f{};
     cublasLtHandle_t handle = nullptr;
     if (!findAll(library, f)) {
-        why = "libcublasLt.so.13 lacks functions of version 13";
+        why = std::string(libraryName) + " lacks functions of version 13";
     } else if (const cublasStatus_t status = f.create(&handle); status != CUBLAS_STATUS_SUCCESS) {
-        why = "libcublasLt.so.13 does not start: status " + std::to_string(int(status));
+        why = std::string(libraryName) + " does not start: status " + std::to_string(int(status));
     } else {
-        return std::make_unique<LoadedGemm>(library, f, handle);
+        why.clear();
+        return std::make_unique<LoadedGemm>(f, handle);
     }
-    dlclose(library);
     return nullptr;
 }
 

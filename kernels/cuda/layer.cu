@@ -5,6 +5,7 @@
 // launched.
 
 #include "kernels/cuda/block_device.cuh"
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/layer_launch.h"
 
 namespace bitloom::cuda {
@@ -33,13 +34,13 @@ __global__ void __launch_bounds__(rowsThreads, 2)
 }
 
 template<int type, int tokens>
-void launchRowsOf(const RowsView& view, cudaStream_t stream) {
+cudaError_t launchRowsOf(const RowsView& view, cudaStream_t stream) {
     constexpr int64_t rows = rowsThreads / 32 * rowsOfWarp(tokens);
-    rowsKernel<type, tokens>
-        <<<unsigned((view.rowCount + rows - 1) / rows), rowsThreads, 0, stream>>>(view);
+    return launch(rowsKernel<type, tokens>, unsigned((view.rowCount + rows - 1) / rows),
+                  rowsThreads, stream, view);
 }
 template<int type>
-void launchRowsOf(const RowsView& view, cudaStream_t stream) {
+cudaError_t launchRowsOf(const RowsView& view, cudaStream_t stream) {
     switch (view.tokens) {
     case 1:
         return launchRowsOf<type, 1>(view, stream);
@@ -152,56 +153,49 @@ cudaError_t prepareAttention(int sharedBytes) {
 }
 
 cudaError_t launchRound(const RoundView& view, cudaStream_t stream) {
-    roundKernel<<<dim3(view.threadBlocks, unsigned(view.padded)), roundThreads, 0, stream>>>(view);
-    return cudaGetLastError();
+    return launch(roundKernel, dim3(view.threadBlocks, unsigned(view.padded)), roundThreads, stream,
+                  view);
 }
 
 cudaError_t launchStage(const Input& input, int32_t tokens, float* out, int64_t outStride,
                         cudaStream_t stream) {
     const dim3 grid(unsigned((outStride + 2047) / 2048), unsigned(tokens));
-    stageKernel<<<grid, roundThreads, 0, stream>>>(input, out, outStride);
-    return cudaGetLastError();
+    return launch(stageKernel, grid, roundThreads, stream, input, out, outStride);
 }
 
 cudaError_t launchRows(int32_t type, const RowsView& view, cudaStream_t stream) {
     switch (type) {
     case BITLOOM_CUDA_F32:
-        launchRowsOf<BITLOOM_CUDA_F32>(view, stream);
-        break;
+        return launchRowsOf<BITLOOM_CUDA_F32>(view, stream);
     case BITLOOM_CUDA_F16:
-        launchRowsOf<BITLOOM_CUDA_F16>(view, stream);
-        break;
+        return launchRowsOf<BITLOOM_CUDA_F16>(view, stream);
     default:
-        launchRowsOf<BITLOOM_CUDA_BF16>(view, stream);
+        return launchRowsOf<BITLOOM_CUDA_BF16>(view, stream);
     }
-    return cudaGetLastError();
 }
 
 cudaError_t launchRowsToHalf(int32_t type, const void* from, int64_t stride, int64_t rows,
                              float factor, uint16_t* out, cudaStream_t stream) {
     const int64_t count = rows * stride;
-    rowsToHalfKernel<<<unsigned((count + 255) / 256), 256, 0, stream>>>(type, from, count, factor,
-                                                                        out);
-    return cudaGetLastError();
+    return launch(rowsToHalfKernel, unsigned((count + 255) / 256), 256, stream, type, from, count,
+                  factor, out);
 }
 
 cudaError_t launchRandomWords(uint32_t* out, int64_t words, uint64_t seed, cudaStream_t stream) {
-    randomWordsKernel<<<1024, 256, 0, stream>>>(out, words, seed);
-    return cudaGetLastError();
+    return launch(randomWordsKernel, 1024, 256, stream, out, words, seed);
 }
 cudaError_t launchRandomRows(int32_t type, void* out, int64_t count, uint64_t seed,
                              cudaStream_t stream) {
-    randomRowsKernel<<<1024, 256, 0, stream>>>(type, out, count, seed);
-    return cudaGetLastError();
+    return launch(randomRowsKernel, 1024, 256, stream, type, out, count, seed);
 }
 
 cudaError_t launchAttention(const Attention& a, int wanted, cudaStream_t stream) {
     const AttendGrid grid = attendGrid(a, wanted);
     if (grid.appends) {
-        appendKernel<<<dim3(unsigned((a.tokens + attendWarps - 1) / attendWarps),
-                            unsigned(a.kvHeads)),
-                       attendThreads, 0, stream>>>(a);
-        const cudaError_t error = cudaGetLastError();
+        const cudaError_t error =
+            launch(appendKernel,
+                   dim3(unsigned((a.tokens + attendWarps - 1) / attendWarps), unsigned(a.kvHeads)),
+                   attendThreads, stream, a);
         if (error != cudaSuccess) return error;
     }
     void* arguments[] = {const_cast<Attention*>(&a), const_cast<AttendGrid*>(&grid)};
@@ -212,17 +206,14 @@ cudaError_t launchAttention(const Attention& a, int wanted, cudaStream_t stream)
 }
 
 cudaError_t launchBegin(const Begin& begin, cudaStream_t stream) {
-    beginKernel<<<unsigned(begin.tokens), tokenThreads, 0, stream>>>(begin);
-    return cudaGetLastError();
+    return launch(beginKernel, unsigned(begin.tokens), tokenThreads, stream, begin);
 }
 
 cudaError_t launchChoose(const Choice& choice, cudaStream_t stream) {
     const auto slices = unsigned(ChoiceScratch::slices(choice.vocab));
-    compareKernel<<<slices, tokenThreads, 0, stream>>>(choice);
-    const cudaError_t error = cudaGetLastError();
+    const cudaError_t error = launch(compareKernel, slices, tokenThreads, stream, choice);
     if (error != cudaSuccess) return error;
-    chooseKernel<<<slices, tokenThreads, 0, stream>>>(choice);
-    return cudaGetLastError();
+    return launch(chooseKernel, slices, tokenThreads, stream, choice);
 }
 
 } // namespace bitloom::cuda

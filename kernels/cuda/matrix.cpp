@@ -5,9 +5,12 @@
 
 #include "kernels/cuda/matrix.h"
 #include "kernels/cuda/crew.h"
+#include "kernels/cuda/decode.h"
 #include "kernels/cuda/layer_launch.h"
+#include "kernels/cuda/panels.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace bitloom::cuda {
 
@@ -60,18 +63,13 @@ void roundInput(BitloomCudaMatrix& m, const Input& input, int32_t tokens) {
     m.x = input.x;
     m.xStride = input.stride;
     if (input.kind != BITLOOM_CUDA_PLAIN && needsFloats(m)) {
-        m.x = view.staged = m.staged.as<float>();
+        m.x = view.staged = m.staged;
         m.xStride = m.cols;
     }
     for (const auto& part : m.parts) {
-        view.part[view.parts++] = {part->view,
-                                   part->chunks.as<uint32_t>(),
-                                   part->tokens.as<TokenScale>(),
-                                   part->blockScale.as<float>(),
-                                   part->blockStart.as<int32_t>(),
-                                   part->largestInput.as<uint32_t>(),
-                                   part->rounded.as<uint32_t>(),
-                                   view.threadBlocks};
+        const PartScratch& s = part->scratch;
+        view.part[view.parts++] = {part->view,   s.chunks,       s.tokens,  s.blockScale,
+                                   s.blockStart, s.largestInput, s.rounded, view.threadBlocks};
         view.threadBlocks += roundThreadBlocks(part->view);
     }
     check(launchRound(view, m.context->stream), "rounding activations");
@@ -85,12 +83,12 @@ void columnProduct(BitloomCudaMatrix& m, float* y, int64_t yStride) {
         const Schedule::Cut& cut = s.parts[size_t(group.count)];
         group.first[group.count] = cut.first;
         group.view[group.count++] = {part->view,
-                                     part->chunks.as<uint32_t>(),
-                                     part->tokens.as<TokenScale>(),
+                                     part->scratch.chunks,
+                                     part->scratch.tokens,
                                      cut.cuts.as<uint32_t>(),
                                      cut.share.as<TileShare>(),
-                                     part->sums.as<unsigned long long>(),
-                                     part->arrived.as<uint32_t>(),
+                                     part->scratch.sums,
+                                     part->scratch.arrived,
                                      m.x,
                                      m.xStride,
                                      y + part->firstRow,
@@ -101,9 +99,6 @@ void columnProduct(BitloomCudaMatrix& m, float* y, int64_t yStride) {
     check(launchProduct(form, group, s.threadBlocks, s.crews, s.sharedBytes, m.context->stream),
           "multiplying");
 }
-
-/// Rows whose fp16 weights stay in the L2 cache until they are multiplied.
-constexpr int64_t panelBytes = int64_t(24) << 20;
 
 struct Many {
     BitloomCudaContext& c;
@@ -131,8 +126,7 @@ struct Many {
         const int64_t stored = view.layout.columns();
         const int64_t stride = (stored + view.rawColumns + 7) / 8 * 8;
         const int64_t rows =
-            std::clamp<int64_t>(panelBytes / (2 * stride) / kernels::gpuTileRows, 1, part.tiles) *
-            kernels::gpuTileRows;
+            panelRows(part.tiles * kernels::gpuTileRows, stride, kernels::gpuTileRows);
         c.grow(c.weights, size_t(rows * stride) * 2);
         halves({view.column, stored, view.rawColumn, view.rawColumns, view.cols}, stride);
         for (int64_t first = 0; first < view.rows; first += rows) {
@@ -151,7 +145,7 @@ struct Many {
         if (plain.type == BITLOOM_CUDA_F16) {
             multiply(plain.numbers.as<uint16_t>(), plain.stride, rows, 0);
         } else {
-            const int64_t panel = std::clamp<int64_t>(panelBytes / (2 * plain.stride), 1, rows);
+            const int64_t panel = panelRows(rows, plain.stride, 64);
             c.grow(c.weights, size_t(panel * plain.stride) * 2);
             const int64_t rowBytes = plain.stride * (plain.type == BITLOOM_CUDA_F32 ? 4 : 2);
             for (int64_t first = 0; first < rows; first += panel) {
@@ -168,6 +162,37 @@ struct Many {
               "scaling results");
     }
 };
+
+/// Places one behind the other; addresses where there is memory.
+struct ScratchPlaces {
+    char* base = nullptr;
+    size_t used = 0;
+
+    template<class T>
+    void take(T*& place, size_t count) {
+        used = (used + 255) / 256 * 256;
+        place = base ? reinterpret_cast<T*>(base + used) : nullptr;
+        used += count * sizeof(T);
+    }
+};
+
+void layOutScratch(BitloomCudaMatrix& m, ScratchPlaces& zeros, ScratchPlaces& activations) {
+    for (const auto& part : m.parts) {
+        const MatrixView& view = part->view;
+        PartScratch& s = part->scratch;
+        activations.take(s.chunks,
+                         size_t(view.layout.steps) * size_t(kernels::decode::chunkWords(16)));
+        activations.take(s.tokens, 16);
+        activations.take(s.blockScale, 16 * size_t(view.blocks));
+        activations.take(s.blockStart, 16 * size_t(view.blocks));
+        activations.take(s.largestInput, 16 * size_t(roundThreadBlocks(view)));
+        zeros.take(s.sums, size_t(16 * part->tiles * kernels::gpuTileRows));
+        zeros.take(s.arrived, size_t(part->tiles));
+        zeros.take(s.rounded, 16);
+    }
+    if (m.plain || needsFloats(m))
+        activations.take(m.staged, 16 * size_t(m.plain ? m.plain->stride : m.cols));
+}
 
 } // namespace
 
@@ -186,7 +211,18 @@ void makeMatrix(BitloomCudaContext& context, const BitloomCudaMatrixSpec* specs,
     }
     for (int form = 0; form < forms; ++form)
         matrix.schedule[size_t(form)] = makeSchedule(context, matrix, form);
-    if (needsFloats(matrix)) matrix.staged = Memory(16 * size_t(matrix.cols) * 4);
+    takeScratch(matrix);
+}
+
+void takeScratch(BitloomCudaMatrix& m) {
+    // Twice: how much it is, then where.
+    ScratchPlaces zeros, activations;
+    layOutScratch(m, zeros, activations);
+    m.zeros = m.context->zeros.atLeast(zeros.used);
+    m.activations = m.context->activations.atLeast(activations.used);
+    zeros = {m.zeros->as<char>()};
+    activations = {m.activations->as<char>()};
+    layOutScratch(m, zeros, activations);
 }
 
 void checkInput(const Input& input) {
@@ -202,10 +238,11 @@ void prepare(BitloomCudaMatrix& m, const Input& input, int32_t tokens) {
     require(tokens >= 1 && tokens <= 16 && input.cols == m.cols,
             "a product takes 1 to 16 tokens of as many columns as it has");
     m.context->use();
+    m.context->prepared = &m;
     if (m.plain) {
-        check(launchStage(input, tokens, m.staged.as<float>(), m.plain->stride, m.context->stream),
+        check(launchStage(input, tokens, m.staged, m.plain->stride, m.context->stream),
               "making activations ready");
-        m.x = m.staged.as<float>();
+        m.x = m.staged;
         m.xStride = m.plain->stride;
     } else {
         roundInput(m, input, tokens);
@@ -214,7 +251,8 @@ void prepare(BitloomCudaMatrix& m, const Input& input, int32_t tokens) {
 }
 
 void product(BitloomCudaMatrix& m, float* y, int64_t yStride) {
-    require(m.prepared > 0, "activations have not been rounded");
+    require(m.prepared > 0 && m.context->prepared == &m,
+            "a product needs the activations that the last preparation was for");
     require(y && yStride >= m.rows, "results need room for every row");
     m.context->use();
     if (!m.plain) return columnProduct(m, y, yStride);
@@ -229,6 +267,7 @@ void multiplyMany(BitloomCudaMatrix& m, const float* x, int64_t xStride, int32_t
                   int64_t yStride) {
     require(x && y && tokens >= 1 && xStride >= m.cols && yStride >= m.rows,
             "results need room for every row");
+    requireGrid(tokens);
     m.context->use();
     m.context->needGemm();
     const Many many{*m.context, x, xStride, tokens, y, yStride};
@@ -238,3 +277,13 @@ void multiplyMany(BitloomCudaMatrix& m, const float* x, int64_t xStride, int32_t
 }
 
 } // namespace bitloom::cuda
+
+uint64_t BitloomCudaMatrix::memoryBytes() const {
+    uint64_t all = plain ? plain->numbers.bytes() + plain->bias.bytes() : 0;
+    for (const auto& part : parts)
+        all += part->memoryBytes();
+    for (const bitloom::cuda::Schedule& form : schedule)
+        for (const auto& cut : form.parts)
+            all += cut.cuts.bytes() + cut.share.bytes();
+    return all;
+}

@@ -13,15 +13,28 @@
 
 namespace bitloom::cuda {
 
-/// One matrix of columns; what the last rounding left of activations, and sums in the making.
+/// A matrix's pieces of what its context's products share.
+struct PartScratch {
+    // What rounding leaves of activations.
+    uint32_t *chunks, *largestInput;
+    TokenScale* tokens;
+    float* blockScale;
+    int32_t* blockStart;
+    // 0 between products: sums in the making, and who has arrived.
+    unsigned long long* sums;
+    uint32_t *arrived, *rounded;
+};
+
+/// One matrix of columns.
 struct ColumnPart {
     MatrixView view{};
     int64_t tiles = 0, firstRow = 0; ///< firstRow: in the results of all parts
     uint64_t bytes = 0;              ///< that a product reads
     Memory codes, place;
-    Memory chunks, tokens, sums, arrived;
-    Memory blockScale, blockStart, largestInput, rounded;
+    PartScratch scratch{};
     std::vector<Memory> kept; ///< what the view points to
+
+    uint64_t memoryBytes() const;
 
     template<class T>
     const T* keep(const T* values, size_t count) {
@@ -63,17 +76,22 @@ struct BitloomCudaMatrix {
     std::vector<std::unique_ptr<bitloom::cuda::ColumnPart>> parts;
     std::array<bitloom::cuda::Schedule, bitloom::cuda::forms> schedule;
     std::unique_ptr<bitloom::cuda::Rows> plain;
-    bitloom::cuda::Memory staged; ///< the input as floats: of plain rows, and where parts need it
+    bitloom::cuda::SharedMemory::Piece zeros, activations; ///< what scratch points to
+    float* staged = nullptr; ///< the input as floats: of plain rows, and where parts need it
     // What the last prepare left.
     int prepared = 0;
     const float* x = nullptr;
     int64_t xStride = 0;
+
+    uint64_t memoryBytes() const; ///< held, but for what all matrices share
 };
 
 namespace bitloom::cuda {
 
 void makeMatrix(BitloomCudaContext& context, const BitloomCudaMatrixSpec* specs, int32_t count,
                 BitloomCudaMatrix& matrix);
+/// Gives a matrix its pieces of what its context's products share.
+void takeScratch(BitloomCudaMatrix& matrix);
 void checkInput(const Input& input);
 void prepare(BitloomCudaMatrix& matrix, const Input& input, int32_t tokens);
 void product(BitloomCudaMatrix& matrix, float* y, int64_t yStride);

@@ -6,6 +6,7 @@
 #include "kernels/cuda/code_place.h"
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/fixed_point.h"
+#include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/pack_lane.h"
 #include "kernels/cuda/product.h"
 
@@ -106,21 +107,19 @@ __global__ void outliersKernel(const __grid_constant__ MatrixView m, int64_t fir
 cudaError_t launchPack(const GpuLayout& layout, int64_t rows, const uint32_t* words,
                        const PackColumn* columns, uint32_t* codes, cudaStream_t stream) {
     const int64_t threads = packThreads(layout, rows);
-    packKernel<<<unsigned((threads + 127) / 128), 128, 0, stream>>>(layout, rows, words, columns,
-                                                                    codes);
-    return cudaGetLastError();
+    return launch(packKernel, unsigned((threads + 127) / 128), 128, stream, layout, rows, words,
+                  columns, codes);
 }
 
 cudaError_t launchDequantize(const MatrixView& matrix, int64_t firstRow, int64_t rows,
                              const int32_t* place, uint16_t* out, int64_t stride,
                              cudaStream_t stream) {
     const dim3 grid(unsigned(matrix.layout.steps + 1), unsigned((rows + 7) / 8));
-    dequantizeKernel<<<grid, 256, 0, stream>>>(matrix, firstRow, rows, out, stride);
-    const cudaError_t error = cudaGetLastError();
+    const cudaError_t error =
+        launch(dequantizeKernel, grid, 256, stream, matrix, firstRow, rows, out, stride);
     if (error != cudaSuccess || !matrix.outlierBegin) return error;
     const auto tiles = unsigned(GpuLayout::tiles(rows));
-    outliersKernel<<<tiles, 256, 0, stream>>>(matrix, firstRow, rows, place, out, stride);
-    return cudaGetLastError();
+    return launch(outliersKernel, tiles, 256, stream, matrix, firstRow, rows, place, out, stride);
 }
 
 } // namespace bitloom::cuda

@@ -144,9 +144,8 @@ struct DeviceOps {
     /// The oldest copies are there, for all of the crew, and the slot before is no longer read.
     __device__ __forceinline__ void await() const {
         waitForCopies<crew::stages - 2>();
-        if constexpr (Form::warps == 1)
-            __syncwarp();
-        else
+        __syncwarp(); // the barrier and the tensor cores want whole warps
+        if constexpr (Form::warps > 1)
             asm volatile("bar.sync %0, %1;" ::"r"(number + 1), "n"(threads) : "memory");
     }
     template<int vectors>
@@ -279,6 +278,7 @@ __global__ void __launch_bounds__(256, 1)
     if (view.matrix.outlierBegin)
         for (uint32_t tile = firstTile; tile <= lastTile; ++tile)
             addOutliers(view, own, tile, paddedRows);
+    __syncwarp(); // lanes have had different numbers of outliers
 
     bool keeps = false; // sums of lastTile, in registers
     while (!way.at.done()) {

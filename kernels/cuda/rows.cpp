@@ -54,13 +54,14 @@ void makeRows(BitloomCudaContext& context, const BitloomCudaRowsSpec& spec,
     auto plain = std::make_unique<Rows>();
     plain->type = spec.type;
     plain->stride = (spec.cols + rowsUnit - 1) / rowsUnit * rowsUnit;
-    bool biased = false, made = false;
+    bool biased = false;
+    const bool made = !spec.hostRows[0];
     int64_t all = 0;
     for (int32_t i = 0; i < spec.parts; ++i) {
         require(spec.rows[i] > 0, "a matrix needs rows");
         all += spec.rows[i];
         biased |= spec.hostBias[i] != nullptr;
-        made |= spec.hostRows[i] == nullptr;
+        require((spec.hostRows[i] == nullptr) == made, "rows are given for all matrices or none");
     }
     require(all < (int64_t(1) << 31), "a matrix on a GPU has less than 2^31 rows");
     const size_t size = bytesOf(spec.type), pitch = size_t(plain->stride) * size;
@@ -69,12 +70,14 @@ void makeRows(BitloomCudaContext& context, const BitloomCudaRowsSpec& spec,
     std::vector<float> bias(biased ? size_t(all) : 0, 0.f);
     float factor = kernels::fixed::powerOfTwo(100);
     int64_t row = 0;
-    for (int32_t i = 0; i < spec.parts && !made; ++i) {
-        factor = factorToHalf(spec.type, spec.hostRows[i], spec.rows[i] * spec.cols, factor);
-        check(cudaMemcpy2D(plain->numbers.as<char>() + size_t(row) * pitch, pitch, spec.hostRows[i],
-                           size_t(spec.cols) * size, size_t(spec.cols) * size, size_t(spec.rows[i]),
-                           cudaMemcpyHostToDevice),
-              "copying to the device");
+    for (int32_t i = 0; i < spec.parts; ++i) {
+        if (!made) {
+            factor = factorToHalf(spec.type, spec.hostRows[i], spec.rows[i] * spec.cols, factor);
+            check(cudaMemcpy2D(plain->numbers.as<char>() + size_t(row) * pitch, pitch,
+                               spec.hostRows[i], size_t(spec.cols) * size, size_t(spec.cols) * size,
+                               size_t(spec.rows[i]), cudaMemcpyHostToDevice),
+                  "copying to the device");
+        }
         if (spec.hostBias[i])
             std::copy(spec.hostBias[i], spec.hostBias[i] + spec.rows[i],
                       bias.begin() + std::ptrdiff_t(row));
@@ -94,8 +97,8 @@ void makeRows(BitloomCudaContext& context, const BitloomCudaRowsSpec& spec,
     matrix.rows = all;
     matrix.cols = spec.cols;
     matrix.bytes = uint64_t(all) * uint64_t(spec.cols) * size;
-    matrix.staged = Memory(16 * size_t(plain->stride) * 4);
     matrix.plain = std::move(plain);
+    takeScratch(matrix);
 }
 
 } // namespace bitloom::cuda

@@ -161,6 +161,24 @@ std::shared_ptr<const ModelWeights> quantized(const std::shared_ptr<const ModelW
     return overlay(base, std::move(linears));
 }
 
+/// A small model's shapes; `changes` over them.
+ModelConfig smallConfig(const nlohmann::json& changes = {}) {
+    nlohmann::json json{{"model_type", "llama"},
+                        {"architectures", {"LlamaForCausalLM"}},
+                        {"hidden_size", 128},
+                        {"intermediate_size", 256},
+                        {"num_hidden_layers", 2},
+                        {"num_attention_heads", 4},
+                        {"num_key_value_heads", 2},
+                        {"vocab_size", 300},
+                        {"max_position_embeddings", 256},
+                        {"rms_norm_eps", 1e-5},
+                        {"hidden_act", "silu"},
+                        {"torch_dtype", "float16"}};
+    if (changes.is_object()) json.update(changes);
+    return ModelConfig::parse(json, "test");
+}
+
 /// What is left on the device when all is gone.
 void nothingLeft() {
     QCOMPARE(hostCuda::counts().allocated, 0);
@@ -285,6 +303,28 @@ private slots:
         const auto vocab = ptrdiff_t(weights->config().vocab);
         const std::vector<float> last(expected.begin() + 56 * vocab, expected.begin() + 57 * vocab);
         QVERIFY(furthest(last, again) < 5e-3);
+    }
+
+    /// One, few and many tokens in turns where a group of heads has several tiles of queries and
+    /// the device takes parts of contexts: one scratch serves them all.
+    void headsInGroups() {
+        const ModelConfig config = smallConfig(
+            {{"hidden_size", 256}, {"num_attention_heads", 32}, {"num_key_value_heads", 8}});
+        const auto weights =
+            std::make_shared<Variant>(runtime::syntheticModel(config, 16, 0), 256, true);
+        const std::vector<int32_t> all = ids(140, config.vocab);
+        TextModel there(weights, compute(), Arithmetic::Fast);
+        Behaviour behaviour;
+        behaviour.multiprocessors = 132;
+        TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, gpu(behaviour));
+        size_t at = 0;
+        for (const size_t n : {1, 16, 1, 5, 1, 1, 9, 60, 16, 1, 12, 1, 16}) {
+            const std::span part = std::span(all).subspan(at, n);
+            const double far = furthest(there.advanceAll(part), here.advanceAll(part));
+            QVERIFY2(far < 5e-3, qPrintable(QString("%1 behind %2: %3").arg(n).arg(at).arg(far)));
+            at += n;
+        }
+        QCOMPARE(at, all.size());
     }
 
     /// The cache grows, and what it holds stays.
@@ -489,21 +529,155 @@ private slots:
         QCOMPARE(exact.deviceName(), std::string("processor"));
     }
 
+    /// Sizes are estimates, and other programs take memory while weights are loaded: then the
+    /// processor has the model, be it while blocks come or when the first tokens run.
+    void memoryEnds_data() {
+        QTest::addColumn<int>("left"); // bytes behind the constructor; -1: for all but the cache
+        QTest::addColumn<bool>("loads");
+        QTest::addRow("no block") << 0 << true;
+        QTest::addRow("some blocks") << 400000 << true;
+        QTest::addRow("without load()") << 400000 << false;
+        QTest::addRow("no cache") << -1 << true;
+    }
+    void memoryEnds() {
+        QFETCH(int, left);
+        QFETCH(bool, loads);
+        const auto weights = weightsOf(golden("llama2-gqa"));
+        const std::vector<int32_t> all = ids(20, weights->config().vocab);
+        const ModelPlace place = gpu();
+        TextModel there(weights, compute(), Arithmetic::Fast);
+        {
+            TextModel here(weights, compute(), Arithmetic::Fast, KvType::F16, place);
+            QVERIFY2(here.whyNoGpu().empty(), here.whyNoGpu().c_str());
+            const auto takeAllBut = [&](int64_t bytes) {
+                hostCuda::takeMemory(place.device->freeBytes() - bytes);
+            };
+            NoProgress progress;
+            if (left >= 0) takeAllBut(left);
+            if (loads) here.load(progress);
+            if (left < 0) {
+                QCOMPARE(here.deviceName(), std::string("Emulated"));
+                takeAllBut(1000);
+            }
+            if (!loads) QCOMPARE(here.deviceName(), std::string("Emulated"));
+            const std::vector<float> expected = there.advance(all);
+            const std::vector<float> got = here.advance(all);
+            QCOMPARE(furthest(expected, got), 0.0); // the very same decoder
+            QCOMPARE(here.deviceName(), std::string("processor"));
+            QVERIFY2(here.whyNoGpu().find("out of memory") != std::string::npos,
+                     here.whyNoGpu().c_str());
+            QCOMPARE(hostCuda::counts().allocated, 0);
+            QCOMPARE(hostCuda::counts().matrices, 0);
+        }
+    }
+
+    /// What is free now decides, not what was when the device was opened.
+    void freeMemoryNow() {
+        const auto weights = weightsOf(golden("llama2-gqa"));
+        const ModelPlace place = gpu();
+        QCOMPARE(runtime::GpuDecoder::whyNot(*weights, KvType::F16, *place.device), std::string());
+        hostCuda::takeMemory(place.device->freeBytes() - 4096);
+        const std::string why = runtime::GpuDecoder::whyNot(*weights, KvType::F16, *place.device);
+        QVERIFY2(why.find("4.10 kB free") != std::string::npos, why.c_str());
+    }
+
+    /// A cache that grows takes no more than one layer twice, and just what is needed where the
+    /// next size does not fit; what it holds stays, even where nothing fits.
+    void cacheNearTheLimit() {
+        const auto weights =
+            std::make_shared<Variant>(weightsOf(golden("llama2-gqa")), 8000, false);
+        const ModelConfig& config = weights->config();
+        const std::vector<int32_t> all = ids(1300, config.vocab);
+        for (const KvType kv : {KvType::F16, KvType::Int8}) {
+            TextModel there(weights, compute(), Arithmetic::Fast, kv);
+            const ModelPlace place = gpu();
+            TextModel here(weights, compute(), Arithmetic::Fast, kv, place);
+            size_t at = 0;
+            const auto run = [&](size_t n) {
+                const std::span part = std::span(all).subspan(at, n);
+                const double far = furthest(there.advance(part), here.advance(part));
+                at += n;
+                return far;
+            };
+            const double limit = kv == KvType::F16 ? 5e-3 : 5e-2;
+            QVERIFY(run(1000) < limit);
+            const int64_t row = kv == KvType::F16 ? 2 * config.headDim : config.headDim + 4;
+            const int64_t layer = 2 * config.kvHeads * row; // a position
+            const int64_t before = hostCuda::counts().allocated;
+            // 1100 positions, one layer of them twice, and a little of 2048.
+            hostCuda::takeMemory(place.device->freeBytes() -
+                                 layer * (config.layers * (1100 - 1024) + 1700));
+            QVERIFY(run(100) < limit);
+            QCOMPARE(hostCuda::counts().allocated - before, layer * config.layers * (1100 - 1024));
+            // Nothing fits.
+            hostCuda::takeMemory(place.device->freeBytes());
+            COMPARE_ERROR(here.advance(std::span(all).subspan(at, 100)), "out of memory");
+            QCOMPARE(here.position(), int64_t(at));
+            hostCuda::takeMemory(-(int64_t(1) << 30));
+            QVERIFY(run(100) < limit);
+            // Doubling, layer by layer.
+            const int64_t held = hostCuda::counts().allocated;
+            const int64_t most = hostCuda::counts().most;
+            QVERIFY(most - held <= layer * 2400);
+        }
+    }
+
+    /// A device that stopped in the middle computes nothing any more, whoever asks.
+    void deviceLost() {
+        static bool lost;
+        lost = false;
+        static BitloomCudaApi right;
+        right = hostCuda::api({});
+        BitloomCudaApi api = right;
+        api.launchGraph = [](BitloomCudaContext* context, BitloomCudaGraph* graph) {
+            return lost ? int(BITLOOM_CUDA_LOST) : right.launchGraph(context, graph);
+        };
+        const ModelPlace place{ModelPlace::Gpu, std::make_shared<CudaDevice>(CudaLibrary::of(api))};
+        const auto weights = weightsOf(golden("llama2-gqa"));
+        TextModel model(weights, compute(), Arithmetic::Fast, KvType::F16, place);
+        const std::vector<int32_t> all = ids(6, weights->config().vocab);
+        for (size_t i = 0; i < 4; ++i)
+            model.advance({&all[i], 1});
+        lost = true;
+        try {
+            model.advance({&all[4], 1});
+            QFAIL("no error");
+        } catch (const Error& error) {
+            QCOMPARE(int(error.code()), int(ErrorCode::Failed));
+            QVERIFY(error.hint().find("Start the program again") == 0);
+        }
+        lost = false;
+        const int64_t direct = hostCuda::counts().direct;
+        COMPARE_ERROR(model.advance({&all[4], 1}), "Emulated has failed");
+        COMPARE_ERROR(model.advance(all), "Emulated has failed");
+        COMPARE_ERROR(model.chooseNext(), "Emulated has failed");
+        QCOMPARE(model.position(), 4);
+        QCOMPARE(hostCuda::counts().direct, direct);
+        TextModel next(weights, compute(), Arithmetic::Fast, KvType::F16, place);
+        QCOMPARE(next.deviceName(), std::string("processor"));
+        QVERIFY(next.whyNoGpu().find("Emulated has failed") == 0);
+    }
+
+    /// What it says that it holds is what has been allocated.
+    void memoryHeld() {
+        const auto base = sample();
+        for (const int form : {0, 1, 2}) {
+            const auto weights =
+                form == 0 ? base : std::make_shared<Variant>(quantized(base), 512, form == 2);
+            TextModel here(weights, compute(), Arithmetic::Fast, KvType::Int8, gpu());
+            NoProgress progress;
+            here.load(progress);
+            const std::vector<int32_t> all = ids(40, weights->config().vocab);
+            here.advanceAll(all);
+            here.advance({&all[0], 1});
+            QCOMPARE(here.memoryBytes(), hostCuda::counts().allocated);
+            QVERIFY(here.weightBytes() < here.memoryBytes());
+        }
+    }
+
     /// Measurements with weights that are made up on the device.
     void madeUpWeights() {
-        const ModelConfig config = ModelConfig::parse({{"model_type", "llama"},
-                                                       {"architectures", {"LlamaForCausalLM"}},
-                                                       {"hidden_size", 128},
-                                                       {"intermediate_size", 256},
-                                                       {"num_hidden_layers", 2},
-                                                       {"num_attention_heads", 4},
-                                                       {"num_key_value_heads", 2},
-                                                       {"vocab_size", 300},
-                                                       {"max_position_embeddings", 256},
-                                                       {"rms_norm_eps", 1e-5},
-                                                       {"hidden_act", "silu"},
-                                                       {"torch_dtype", "float16"}},
-                                                      "test");
+        const ModelConfig config = smallConfig();
         for (const double bits : {2.4, 8.0, 16.0}) {
             const auto weights = runtime::syntheticModel(config, bits, bits < 8 ? 0.01 : 0, true);
             NoProgress progress;

@@ -13,23 +13,55 @@
 
 using bitloom::hostCuda::counted;
 
-int BitloomCudaContext::add(std::function<void()> work) {
+namespace {
+
+[[noreturn]] void misuse(const char* what) {
+    std::fprintf(stderr, "%s\n", what);
+    std::abort();
+}
+
+} // namespace
+
+BitloomCudaContext::~BitloomCudaContext() {
+    for (const auto& [address, range] : ranges)
+        if (range.own) ::operator delete(reinterpret_cast<void*>(address), std::align_val_t(256));
+}
+
+int BitloomCudaContext::add(std::vector<const void*> names, std::function<void()> run) {
+    std::erase(names, nullptr);
     if (recording) {
-        recording->work.push_back(std::move(work));
+        recording->tasks.push_back({std::move(run), std::move(names)});
     } else {
         ++counted().direct;
-        queue.push_back(std::move(work));
+        ++issued;
+        queue.push_back({std::move(run), std::move(names)});
     }
     return BITLOOM_CUDA_OK;
 }
 
-void BitloomCudaContext::drain() {
-    if (recording) {
-        std::fprintf(stderr, "a graph is being recorded: nothing may wait\n");
-        std::abort();
+void BitloomCudaContext::drain(uint64_t until) {
+    if (recording) misuse("a graph is being recorded: nothing may wait");
+    while (!queue.empty() && issued - queue.size() < until) {
+        const bitloom::hostCuda::Task task = std::move(queue.front());
+        queue.pop_front();
+        for (const void* name : task.names) {
+            const auto address = reinterpret_cast<uintptr_t>(name);
+            auto range = ranges.upper_bound(address);
+            if (range == ranges.begin() ||
+                address - (--range)->first >= std::max<uint64_t>(range->second.bytes, 1))
+                misuse("a call names memory that was never allocated");
+            if (!range->second.exists) misuse("a call names memory that has been freed");
+        }
+        task.run();
     }
-    for (const auto& work : std::exchange(queue, {}))
-        work();
+}
+
+void BitloomCudaContext::give(const void* memory, uint64_t bytes, bool own) {
+    ranges[reinterpret_cast<uintptr_t>(memory)] = {bytes, true, own};
+}
+
+void BitloomCudaContext::take(const void* memory) {
+    ranges.at(reinterpret_cast<uintptr_t>(memory)).exists = false;
 }
 
 namespace bitloom::hostCuda {
@@ -39,6 +71,7 @@ namespace {
 Behaviour present;
 Counts made;
 std::string lastMessage;
+int64_t others = 0; ///< bytes that other programs have
 
 } // namespace
 
@@ -47,6 +80,18 @@ const Behaviour& behaviour() {
 }
 Counts& counted() {
     return made;
+}
+void takeMemory(int64_t bytes) {
+    others += bytes;
+}
+bool take(uint64_t bytes) {
+    if (made.allocated + others + int64_t(bytes) > int64_t(present.memoryBytes)) return false;
+    made.allocated += int64_t(bytes);
+    made.most = std::max(made.most, made.allocated);
+    return true;
+}
+void giveBack(uint64_t bytes) {
+    made.allocated -= int64_t(bytes);
 }
 int fail(int code, const char* message) {
     lastMessage = message;
@@ -67,6 +112,7 @@ int deviceCount(int32_t* count) {
 }
 int open(int32_t, Context** context) {
     counted() = {};
+    others = 0;
     ++counted().contexts;
     *context = new Context;
     return BITLOOM_CUDA_OK;
@@ -81,28 +127,31 @@ int describe(Context*, BitloomCudaDevice* device) {
     device->major = 9;
     device->multiprocessors = behaviour().multiprocessors;
     device->memoryBytes = behaviour().memoryBytes;
-    device->freeBytes =
-        device->memoryBytes - std::min(device->memoryBytes, uint64_t(counted().allocated));
+    device->freeBytes = uint64_t(
+        std::max<int64_t>(int64_t(behaviour().memoryBytes) - counted().allocated - others, 0));
     return BITLOOM_CUDA_OK;
+}
+uint64_t contextMemory(const Context*) {
+    return 0;
 }
 int synchronize(Context* context) {
     context->drain();
     return BITLOOM_CUDA_OK;
 }
 int allocate(Context* context, uint64_t bytes, void** memory) {
-    if (uint64_t(counted().allocated) + bytes > behaviour().memoryBytes)
+    if (!take(bytes))
         return fail(BITLOOM_CUDA_OUT_OF_MEMORY, "allocating device memory: out of memory");
     *memory = ::operator new(bytes, std::align_val_t(256));
     std::memset(*memory, 0xFF, bytes);
-    context->memory[*memory] = bytes;
-    counted().allocated += int64_t(bytes);
+    context->give(*memory, bytes, true);
     return BITLOOM_CUDA_OK;
 }
 void release(Context* context, void* memory) {
     context->drain();
-    counted().allocated -= int64_t(context->memory[memory]);
-    context->memory.erase(memory);
-    ::operator delete(memory, std::align_val_t(256));
+    const uint64_t bytes = context->ranges.at(reinterpret_cast<uintptr_t>(memory)).bytes;
+    giveBack(bytes);
+    context->take(memory);
+    std::memset(memory, 0xFF, bytes);
 }
 int upload(Context* context, void* to, const void* from, uint64_t bytes) {
     context->drain();
@@ -113,15 +162,17 @@ int download(Context* context, void* to, const void* from, uint64_t bytes) {
     return upload(context, to, from, bytes);
 }
 int copy(Context* context, void* to, const void* from, uint64_t bytes) {
-    return context->add([=] { std::memmove(to, from, bytes); });
+    return context->add({to, from}, [=] { std::memmove(to, from, bytes); });
 }
 
 int readLater(Context* context, int32_t slot, const void* from, int32_t bytes) {
-    return context->add(
-        [=] { std::memcpy(context->slots[size_t(slot)].data(), from, size_t(bytes)); });
+    context->add({from},
+                 [=] { std::memcpy(context->slots[size_t(slot)].data(), from, size_t(bytes)); });
+    context->arrived[size_t(slot)] = context->issued;
+    return BITLOOM_CUDA_OK;
 }
 int readNow(Context* context, int32_t slot, void* to, int32_t bytes) {
-    context->drain();
+    context->drain(context->arrived[size_t(slot)]); // what comes behind still waits
     std::memcpy(to, context->slots[size_t(slot)].data(), size_t(bytes));
     return BITLOOM_CUDA_OK;
 }
@@ -136,7 +187,8 @@ int endGraph(Context* context, Graph** graph) {
 }
 int launchGraph(Context* context, Graph* graph) {
     ++counted().launches;
-    context->queue.insert(context->queue.end(), graph->work.begin(), graph->work.end());
+    context->issued += graph->tasks.size();
+    context->queue.insert(context->queue.end(), graph->tasks.begin(), graph->tasks.end());
     return BITLOOM_CUDA_OK;
 }
 void destroyGraph(Graph* graph) {
@@ -173,6 +225,8 @@ const BitloomCudaApi& api(const Behaviour& wanted) {
                                          createRows,
                                          destroyMatrix,
                                          matrixBytes,
+                                         matrixMemory,
+                                         contextMemory,
                                          matrixRows,
                                          downloadCodes,
                                          multiply,

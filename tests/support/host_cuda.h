@@ -13,8 +13,9 @@
 /// rounding kernel's body has written.
 ///
 /// It is as unhelpful as a GPU may be: work waits in a queue until something asks for its results,
-/// thread blocks run in an order of their own, and memory holds numbers that are none until
-/// something is written there.
+/// and then goes only so far; thread blocks run in an order of their own; memory holds numbers that
+/// are none until something is written there. A call or a graph's that names memory which has been
+/// freed, or never was, ends the program when it runs.
 namespace bitloom::hostCuda {
 
 struct Behaviour {
@@ -31,9 +32,14 @@ struct Counts {
     int64_t launches = 0;                           ///< of graphs
     int64_t direct = 0;                             ///< calls that ran outside of one
     int64_t many = 0;                               ///< multiplyMany
-    int64_t allocated = 0;                          ///< bytes, now
+    int64_t allocated = 0;                          ///< bytes, now; of matrices too
+    int64_t most = 0;                               ///< of `allocated`
     int64_t contexts = 0, matrices = 0, graphs = 0; ///< that exist now
 };
 const Counts& counts();
+
+/// Another program takes memory of the device, or gives it back: less can be allocated, and less is
+/// described as free. Of the present device.
+void takeMemory(int64_t bytes);
 
 } // namespace bitloom::hostCuda

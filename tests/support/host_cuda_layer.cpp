@@ -10,12 +10,14 @@ namespace bitloom::hostCuda {
 using namespace bitloom::cuda;
 
 int begin(Context* context, const BitloomCudaBegin* args) {
-    return context->add([args = *args] {
-        inAnyOrder(uint32_t(args.tokens), [&](uint32_t token) {
-            HostBlock<tokenThreads> block;
-            beginBody(block, args, token);
-        });
-    });
+    return context->add({args->ids, args->position, args->embedding, args->rowScale, args->out,
+                         args->frequency, args->cosine, args->sine},
+                        [args = *args] {
+                            inAnyOrder(uint32_t(args.tokens), [&](uint32_t token) {
+                                HostBlock<tokenThreads> block;
+                                beginBody(block, args, token);
+                            });
+                        });
 }
 
 template<int rows>
@@ -55,27 +57,30 @@ void runAttention(const Attention& a, int wanted) {
     }
 }
 uint64_t attentionScratch(Context*, const BitloomCudaAttention* a) {
-    return uint64_t(attendScratchBytes(attendGrid(*a, 2 * behaviour().multiprocessors), a->kvHeads,
-                                       a->headDim));
+    return uint64_t(attendScratchBytes(attendGrid(*a, 2 * behaviour().multiprocessors), *a));
 }
 int attention(Context* context, const BitloomCudaAttention* a) {
     return context->add(
+        {a->position, a->qkv, a->cosine, a->sine, a->queryNorm, a->keyNorm, a->keys, a->values,
+         a->keyScale, a->valueScale, a->out, a->scratch},
         [a = *a, wanted = 2 * behaviour().multiprocessors] { runAttention(a, wanted); });
 }
 uint64_t choiceScratch(int64_t vocab) {
     return uint64_t(ChoiceScratch::bytes(vocab));
 }
 int choose(Context* context, const BitloomCudaChoice* args) {
-    return context->add([c = *args] {
-        const auto slices = uint32_t(ChoiceScratch::slices(c.vocab));
-        for (const bool second : {false, true})
-            inAnyOrder(slices, [&](uint32_t slice) {
-                HostBlock<tokenThreads> block;
-                auto shared = poisoned<ChoiceShared>(1);
-                second ? chooseBody(block, c, slice, shared[0])
-                       : compareBody(block, c, slice, shared[0]);
-            });
-    });
+    return context->add({args->logits, args->sampling, args->draws, args->id, args->position,
+                         args->chosen, args->scratch},
+                        [c = *args] {
+                            const auto slices = uint32_t(ChoiceScratch::slices(c.vocab));
+                            for (const bool second : {false, true})
+                                inAnyOrder(slices, [&](uint32_t slice) {
+                                    HostBlock<tokenThreads> block;
+                                    auto shared = poisoned<ChoiceShared>(1);
+                                    second ? chooseBody(block, c, slice, shared[0])
+                                           : compareBody(block, c, slice, shared[0]);
+                                });
+                        });
 }
 
 } // namespace bitloom::hostCuda

@@ -132,6 +132,19 @@ std::unique_ptr<HostColumns> makeColumns(const BitloomCudaMatrixSpec& spec) {
     return made;
 }
 
+/// Hands a matrix over, if the device has memory for it.
+int keep(std::unique_ptr<Matrix> made, Matrix** matrix) {
+    if (!take(matrixMemory(made.get())))
+        return fail(BITLOOM_CUDA_OUT_OF_MEMORY, "allocating device memory: out of memory");
+    ++counted().matrices;
+    *matrix = made.release();
+    Context& context = *(*matrix)->context;
+    context.give(*matrix, sizeof(Matrix), false);
+    if (!(*matrix)->plain.empty())
+        context.give((*matrix)->plain.data(), (*matrix)->plain.size(), false);
+    return BITLOOM_CUDA_OK;
+}
+
 int createMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t count,
                  Matrix** matrix) {
     if (specs->segments < 1) return fail(BITLOOM_CUDA_BAD_ARGUMENT, "a matrix needs columns");
@@ -144,9 +157,7 @@ int createMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t c
         made->rows += specs[i].rows;
     }
     made->staged = poisoned<float>(size_t(16 * made->cols));
-    ++counted().matrices;
-    *matrix = made.release();
-    return BITLOOM_CUDA_OK;
+    return keep(std::move(made), matrix);
 }
 
 int createRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matrix) {
@@ -173,21 +184,27 @@ int createRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matri
                         made->bias.end() - std::ptrdiff_t(spec->rows[i]));
     }
     made->staged = poisoned<float>(size_t(16 * made->stride));
-    ++counted().matrices;
-    *matrix = made.release();
-    return BITLOOM_CUDA_OK;
+    return keep(std::move(made), matrix);
 }
 
 void destroyMatrix(Matrix* matrix) {
     matrix->context->drain();
     --counted().matrices;
-    delete matrix;
+    giveBack(matrixMemory(matrix));
+    Context& context = *matrix->context;
+    if (context.prepared == matrix) context.prepared = nullptr;
+    context.take(matrix);
+    if (!matrix->plain.empty()) context.take(matrix->plain.data());
+    context.gone.push_back(std::shared_ptr<Matrix>(matrix));
 }
 uint64_t matrixBytes(const Matrix* matrix) {
     uint64_t bytes = matrix->plain.size();
     for (const auto& part : matrix->parts)
         bytes += part->matrix.codes.size() * 4;
     return bytes;
+}
+uint64_t matrixMemory(const Matrix* matrix) {
+    return matrixBytes(matrix) + matrix->bias.size() * 4;
 }
 int matrixRows(const Matrix* matrix, const void** rows, int64_t* stride) {
     if (matrix->plain.empty())
@@ -227,10 +244,12 @@ void runRound(const RoundView& view) {
 int prepare(Matrix* m, const BitloomCudaInput* input, int32_t tokens) {
     if (tokens < 1 || tokens > 16 || input->cols != m->cols)
         return fail(BITLOOM_CUDA_BAD_ARGUMENT, "a product takes 1 to 16 tokens");
+    m->context->prepared = m;
     m->prepared = tokens;
     m->padded = paddedTokens(tokens);
     if (m->parts.empty()) {
         return m->context->add(
+            {m, input->x, input->add, input->sum, input->weight},
             [m, tokens, in = *input] { runStage(in, tokens, m->staged.data(), m->stride); });
     }
     RoundView view{};
@@ -257,7 +276,8 @@ int prepare(Matrix* m, const BitloomCudaInput* input, int32_t tokens) {
                                    view.threadBlocks};
         view.threadBlocks += roundThreadBlocks(part->view);
     }
-    return m->context->add([view] { runRound(view); });
+    return m->context->add({m, input->x, input->add, input->sum, input->weight},
+                           [view] { runRound(view); });
 }
 
 /// Activations as rounding has left them in device memory.
@@ -301,19 +321,19 @@ void runRows(const RowsView& view) {
 }
 
 int product(Matrix* m, float* y, int64_t yStride) {
-    if (m->prepared == 0 || yStride < m->rows)
+    if (m->context->prepared != m || yStride < m->rows)
         return fail(BITLOOM_CUDA_BAD_ARGUMENT, "activations have not been rounded");
     const int tokens = m->prepared, padded = m->padded;
     if (m->parts.empty()) {
         const RowsView view{m->plain.data(), m->rows, m->stride, m->staged.data(),
                             m->bias.data(),  y,       yStride,   tokens};
-        return m->context->add([view, type = m->type] {
+        return m->context->add({m, y}, [view, type = m->type] {
             type == BITLOOM_CUDA_F32   ? runRows<BITLOOM_CUDA_F32>(view)
             : type == BITLOOM_CUDA_F16 ? runRows<BITLOOM_CUDA_F16>(view)
                                        : runRows<BITLOOM_CUDA_BF16>(view);
         });
     }
-    return m->context->add([=, x = m->x, xStride = m->xStride] {
+    return m->context->add({m, y}, [=, x = m->x, xStride = m->xStride] {
         for (const auto& part : m->parts)
             for (int t = 0; t < tokens; ++t)
                 kernels::gpuProduct(
@@ -332,7 +352,8 @@ int multiply(Matrix* m, const float* x, int64_t xStride, int32_t tokens, float* 
 }
 int stage(Context* context, const BitloomCudaInput* input, int32_t tokens, float* out,
           int64_t outStride) {
-    return context->add([=, in = *input] { runStage(in, tokens, out, outStride); });
+    return context->add({input->x, input->add, input->sum, input->weight, out},
+                        [=, in = *input] { runStage(in, tokens, out, outStride); });
 }
 
 /// In place of cuBLASLt: the definition again, or sums in double.
@@ -368,7 +389,7 @@ int multiplyMany(Matrix* m, const float* x, int64_t xStride, int32_t tokens, flo
     if (!behaviour().gemm) return fail(BITLOOM_CUDA_NO_GEMM, "there is no cuBLASLt");
     if (m->context->recording) return fail(BITLOOM_CUDA_BAD_ARGUMENT, "prompts are not for graphs");
     ++counted().many;
-    return m->context->add([=] { manyTokens(m, x, xStride, tokens, y, yStride); });
+    return m->context->add({m, x, y}, [=] { manyTokens(m, x, xStride, tokens, y, yStride); });
 }
 int multiplyHalf(Context*, const uint16_t*, int64_t, int64_t, const uint16_t*, int32_t, float*) {
     return fail(BITLOOM_CUDA_NO_GEMM, "there is no cuBLASLt");

@@ -9,19 +9,34 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <functional>
+#include <map>
+#include <memory>
 #include <random>
-#include <unordered_map>
 #include <vector>
 
 /// Of host_cuda*.cpp: the emulated device's state, and the functions of its table that compute.
 namespace bitloom::hostCuda {
 
-using Work = std::vector<std::function<void()>>;
+/// A call, and the memory and matrices that it names.
+struct Task {
+    std::function<void()> run;
+    std::vector<const void*> names;
+};
+
+/// Memory that was given out. It is never given out again: who names it later is found out.
+struct Range {
+    uint64_t bytes = 0;
+    bool exists = true, own = true; ///< own: to be freed with the context
+};
 
 const Behaviour& behaviour();
 Counts& counted();
 int fail(int code, const char* message); ///< keeps the message; returns the code
+/// Counts memory; false where there is not so much.
+bool take(uint64_t bytes);
+void giveBack(uint64_t bytes);
 
 /// Numbers that are none in every type.
 template<class T>
@@ -46,17 +61,25 @@ void inAnyOrder(uint32_t count, F&& run) {
 } // namespace bitloom::hostCuda
 
 struct BitloomCudaGraph {
-    bitloom::hostCuda::Work work;
+    std::vector<bitloom::hostCuda::Task> tasks;
 };
 
 struct BitloomCudaContext {
-    bitloom::hostCuda::Work queue;
+    std::deque<bitloom::hostCuda::Task> queue;
+    uint64_t issued = 0; ///< tasks that have come to the queue so far
     BitloomCudaGraph* recording = nullptr;
     std::array<std::array<char, 64>, 8> slots{};
-    std::unordered_map<void*, uint64_t> memory;
+    std::array<uint64_t, 8> arrived{}; ///< events: `issued` behind what fills a slot
+    std::map<uintptr_t, bitloom::hostCuda::Range> ranges;
+    std::vector<std::shared_ptr<void>> gone;     ///< matrices that were destroyed
+    const BitloomCudaMatrix* prepared = nullptr; ///< whose activations the last rounding left
 
-    int add(std::function<void()> work); ///< to the queue, or to the graph that is recorded
-    void drain();                        ///< does all that waits
+    ~BitloomCudaContext();
+    /// To the queue, or to the graph that is recorded. Null names are none.
+    int add(std::vector<const void*> names, std::function<void()> run);
+    void drain(uint64_t until = UINT64_MAX); ///< does what waits, up to an event
+    void give(const void* memory, uint64_t bytes, bool own);
+    void take(const void* memory); ///< it must not be named any more
 };
 
 namespace bitloom::hostCuda {
@@ -71,6 +94,7 @@ int createMatrix(Context* context, const BitloomCudaMatrixSpec* specs, int32_t c
 int createRows(Context* context, const BitloomCudaRowsSpec* spec, Matrix** matrix);
 void destroyMatrix(Matrix* matrix);
 uint64_t matrixBytes(const Matrix* matrix);
+uint64_t matrixMemory(const Matrix* matrix);
 int matrixRows(const Matrix* matrix, const void** rows, int64_t* stride);
 int downloadCodes(Matrix* matrix, uint32_t* codes);
 int prepare(Matrix* m, const BitloomCudaInput* input, int32_t tokens);

@@ -3,6 +3,7 @@
 #include "core/engine/runtime/gpu_decoder.h"
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/base/units.h"
 #include "core/engine/runtime/check_ids.h"
 #include "core/engine/runtime/gpu_decoder_parts.h"
@@ -13,17 +14,6 @@
 #include <limits>
 
 namespace bitloom::runtime {
-
-namespace {
-
-/// Tokens that go through the model at once; longer prompts go in pieces.
-constexpr int64_t pieceTokens = 512;
-/// Tokens that the products of a single one take.
-constexpr int64_t fewTokens = 16;
-/// Logits that are made and fetched at once.
-constexpr int64_t logitTokens = 64;
-
-} // namespace
 
 GpuDecoder::GpuDecoder(std::shared_ptr<const ModelWeights> weights,
                        std::shared_ptr<CudaDevice> device, KvType kv, int threads)
@@ -37,6 +27,7 @@ GpuDecoder::GpuDecoder(std::shared_ptr<const ModelWeights> weights,
 GpuDecoder::~GpuDecoder() = default;
 
 void GpuDecoder::loadBlock(int64_t index) {
+    m_device->requireWorking();
     if (!m_blocks[size_t(index)]) m_blocks[size_t(index)] = makeBlock(index);
 }
 
@@ -54,54 +45,68 @@ void GpuDecoder::rewind(int64_t position) {
 }
 
 int64_t GpuDecoder::roomFor(int64_t positions) const {
-    const int64_t most = m_weights->config().maxPositions;
-    const int64_t roomy =
-        std::min(most, std::max<int64_t>({positions, 2 * m_cache->capacity, 1024}));
+    const ModelConfig& config = m_weights->config();
+    const int64_t roomy = std::min(config.maxPositions,
+                                   std::max<int64_t>({positions, 2 * m_cache->capacity(), 1024}));
     if (m_mostBytes == 0) return roomy;
-    // The old cache goes when the new one is there.
     const int64_t left = m_mostBytes - memoryBytes();
+    // Layers grow one after the other: one of them is there twice.
+    const auto more = [&](int64_t wanted) {
+        const int64_t all = cacheBytes(config, m_kv, wanted);
+        return all + all / config.layers - m_cache->memoryBytes();
+    };
     for (const int64_t wanted : {roomy, positions})
-        if (cacheBytes(m_weights->config(), m_kv, wanted) <= left) return wanted;
+        if (more(wanted) <= left) return wanted;
     throw Error(ErrorCode::NoSpace,
                 "a text of " + formatCount(positions) + " tokens takes " +
-                    formatBytes(cacheBytes(m_weights->config(), m_kv, positions)) +
-                    " more of the GPU's memory; " + formatBytes(std::max<int64_t>(left, 0)) +
-                    " may be used",
+                    formatBytes(more(positions)) + " more of the GPU's memory; " +
+                    formatBytes(std::max<int64_t>(left, 0)) + " may be used",
                 "Allow more of it, or compute on the processor.");
 }
 
 void GpuDecoder::reserve(int64_t positions) {
     Cache& cache = *m_cache;
-    if (positions <= cache.capacity) return;
+    if (positions <= cache.capacity()) return;
+    const int64_t grown = roomFor(positions), layers = m_weights->config().layers;
+    m_graphs = std::make_unique<Graphs>(); // they know where the cache was
+    try {
+        for (int64_t layer = 0; layer < layers; ++layer)
+            resizeCache(layer, grown);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::NoSpace || grown == positions) throw;
+        // No more than is needed; what has grown gives the rest back first.
+        for (const bool grows : {false, true})
+            for (int64_t layer = 0; layer < layers; ++layer)
+                if ((cache.layers[size_t(layer)].capacity < positions) == grows)
+                    resizeCache(layer, positions);
+    }
+}
+
+/// One layer at a time: only its own memory is there twice.
+void GpuDecoder::resizeCache(int64_t layer, int64_t positions) {
+    Cache::Layer& present = m_cache->layers[size_t(layer)];
+    if (present.capacity == positions) return;
     const ModelConfig& config = m_weights->config();
     const BitloomCudaApi& api = m_device->api();
-    const int64_t grown = roomFor(positions);
-    const int64_t rowBytes = config.headDim * (m_kv == KvType::F16 ? 2 : 1);
-    m_graphs = std::make_unique<Graphs>(); // they know where the cache was
-    const auto enlarged = [&](const std::unique_ptr<CudaMemory>& memory, int64_t bytes) {
-        auto larger =
-            std::make_unique<CudaMemory>(*m_device, size_t(config.kvHeads * grown * bytes));
+    const auto resized = [&](const std::unique_ptr<CudaMemory>& memory, int64_t bytes) {
+        auto made =
+            std::make_unique<CudaMemory>(*m_device, size_t(config.kvHeads * positions * bytes));
         for (int64_t head = 0; memory && m_position > 0 && head < config.kvHeads; ++head)
-            m_device->check(api.copy(m_device->context(), larger->as<char>() + head * grown * bytes,
-                                     memory->as<char>() + head * cache.capacity * bytes,
+            m_device->check(api.copy(m_device->context(),
+                                     made->as<char>() + head * positions * bytes,
+                                     memory->as<char>() + head * present.capacity * bytes,
                                      uint64_t(m_position * bytes)));
-        return larger;
+        return made;
     };
-    // The old one stays until all of the new one is there: it may be too large.
-    std::vector<Cache::Layer> layers;
-    for (const Cache::Layer& layer : cache.layers) {
-        Cache::Layer larger{
-            enlarged(layer.keys, rowBytes), enlarged(layer.values, rowBytes), {}, {}};
-        if (m_kv == KvType::Int8) {
-            larger.keyScale = enlarged(layer.keyScale, 4);
-            larger.valueScale = enlarged(layer.valueScale, 4);
-        }
-        layers.push_back(std::move(larger));
+    const int64_t rowBytes = config.headDim * (m_kv == KvType::F16 ? 2 : 1);
+    Cache::Layer made{
+        resized(present.keys, rowBytes), resized(present.values, rowBytes), {}, {}, positions};
+    if (m_kv == KvType::Int8) {
+        made.keyScale = resized(present.keyScale, 4);
+        made.valueScale = resized(present.valueScale, 4);
     }
     m_device->check(api.synchronize(m_device->context()));
-    cache.layers = std::move(layers);
-    cache.capacity = grown;
-    cache.bytes = cacheBytes(config, m_kv, grown);
+    present = std::move(made);
 }
 
 void GpuDecoder::growBuffers(int64_t tokens) {
@@ -127,9 +132,6 @@ void GpuDecoder::growBuffers(int64_t tokens) {
         b.sine = floats(room * half);
         b.ids = std::make_unique<CudaMemory>(*m_device, size_t(room) * sizeof(int32_t));
         b.tokens = room;
-        b.bytes = room * 4 *
-                  (3 * config.hidden + (2 * config.heads + 2 * config.kvHeads) * config.headDim +
-                   2 * config.intermediate + staged + 2 * half + 1);
     }
     if (b.logitTokens == 0) {
         b.logits = floats(config.vocab);
@@ -164,6 +166,8 @@ void GpuDecoder::multiply(const Product& product, BitloomCudaInput input, int64_
                                               int32_t(tokens), y + unit.firstRow, product.rows);
             if (code == BITLOOM_CUDA_NO_GEMM) {
                 m_gemm = false;
+                logger("gpu")->warn("prompts run {} tokens at a time, which is slower: {}",
+                                    fewTokens, api.message());
                 break;
             }
             m_device->check(code);
@@ -240,7 +244,7 @@ void GpuDecoder::attention(int64_t layer, int64_t tokens) {
         args.window = int32_t(std::min<int64_t>(config.slidingWindow[size_t(layer)],
                                                 std::numeric_limits<int32_t>::max()));
     args.cacheType = m_kv == KvType::F16 ? BITLOOM_CUDA_F16 : BITLOOM_CUDA_I8;
-    args.capacity = m_cache->capacity;
+    args.capacity = cache.capacity;
     args.epsilon = float(config.normEps);
     args.position = b.position->as<int32_t>();
     args.qkv = b.qkv->as<float>();
@@ -368,6 +372,7 @@ void GpuDecoder::runPiece(std::span<const int32_t> ids, bool all, bool last,
 
 std::vector<float> GpuDecoder::run(std::span<const int32_t> ids, bool all,
                                    const Progress* progress) {
+    m_device->requireWorking();
     checkIds(m_weights->config(), ids, m_position);
     endChoosing();
     const int64_t before = m_position;
@@ -398,10 +403,11 @@ bool GpuDecoder::chooses(const SamplingOptions& options) const {
 void GpuDecoder::startChoosing(const SamplingOptions& options, Sampler& sampler, int32_t id,
                                int64_t most) {
     const ModelConfig& config = m_weights->config();
+    m_device->requireWorking();
     checkIds(config, {&id, 1}, m_position);
     most = std::min(most, config.maxPositions - m_position);
     try {
-        reserve(std::min(m_position + most, std::max(m_cache->capacity, m_position + 1024)));
+        reserve(std::min(m_position + most, std::max(m_cache->capacity(), m_position + 1024)));
     } catch (const Error& error) {
         // Only ahead of its time: a short answer may do without.
         if (error.code() != ErrorCode::NoSpace) throw;
@@ -420,12 +426,13 @@ void GpuDecoder::startChoosing(const SamplingOptions& options, Sampler& sampler,
 }
 
 ChosenToken GpuDecoder::chooseNext() {
+    m_device->requireWorking();
     if (!m_choosing) throw Error("something else has run since the choice of tokens began");
     Choosing& c = *m_choosing;
     const BitloomCudaApi& api = m_device->api();
     Buffers& b = *m_buffers;
     while (c.left > 0 && c.launched - c.read < Choosing::ahead) {
-        if (m_position + (c.launched - c.read) >= m_cache->capacity) {
+        if (m_position + (c.launched - c.read) >= m_cache->capacity()) {
             if (c.launched > c.read) break; // what was launched must be read first
             reserve(m_position + 1);
         }

@@ -33,8 +33,9 @@ public:
     static std::string whyNot(const ModelWeights& weights, KvType kv, const CudaDevice& device);
     /// About what it takes of a device's memory, with a text of some thousand tokens.
     static int64_t neededBytes(const ModelWeights& weights, KvType kv);
-    /// Throws Error, also NoSpace where the device's memory does not suffice; what follows throws
-    /// that too, since a longer text needs more.
+    /// Loads what stands around the blocks. Throws Error, also NoSpace where the device's memory
+    /// does not suffice; so do loadBlock and whatever runs tokens, and what was there stays usable.
+    /// After an error that the device does not survive, all further work is refused (NoDevice).
     GpuDecoder(std::shared_ptr<const ModelWeights> weights, std::shared_ptr<CudaDevice> device,
                KvType kv, int threads);
     ~GpuDecoder() override;
@@ -76,6 +77,7 @@ private:
 
     void reserve(int64_t positions);
     int64_t roomFor(int64_t positions) const; ///< of the cache, within m_mostBytes
+    void resizeCache(int64_t layer, int64_t positions);
     void growBuffers(int64_t tokens);
     void multiply(const Product& product, BitloomCudaInput input, int64_t tokens, float* y);
     void begin(int64_t tokens);

@@ -10,6 +10,7 @@
 #include "core/model/rope.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 
@@ -24,26 +25,54 @@ std::vector<float> tensorOf(const ModelWeights& weights, const std::string& name
     return out;
 }
 
-/// What a GPU needs beside weights: activations, the library's own.
-constexpr int64_t workBytes = int64_t(512) << 20;
 constexpr int64_t expectedContext = 4096;
 
+/// What a prompt's piece takes, and the library for it: activations in float32, and as fp16 for
+/// cuBLASLt with a piece of the weights and its own 32 MiB; what products share; logits.
+int64_t workBytes(const ModelConfig& config) {
+    const int64_t heads = config.heads * config.headDim;
+    const int64_t widest = std::max({config.hidden, config.intermediate, heads});
+    const int64_t rows = std::max(config.vocab, 2 * config.intermediate);
+    const int64_t floats = 3 * config.hidden + 2 * heads + 2 * config.kvHeads * config.headDim +
+                           2 * config.intermediate + widest + config.headDim;
+    const int64_t mebibyte = int64_t(1) << 20;
+    return pieceTokens * (4 * floats + 2 * widest) + logitTokens * config.vocab * 4 + 128 * rows +
+           256 * widest + 96 * mebibyte;
+}
+
+/// Of plain rows, as makeProduct gives them to the device: bytes become floats.
+int64_t plainBytes(const LinearInfo& info, const std::optional<StoredRows>& stored) {
+    const bool asStored =
+        stored && stored->matrix.type != kernels::RowType::I8 && stored->matrix.stride == info.cols;
+    return info.rows * info.cols * (asStored ? kernels::rowTypeBytes(stored->matrix.type) : 4);
+}
+
+/// Of embedding or head: bytes stay such.
+int64_t tableBytes(const ModelWeights& weights, const std::string& name) {
+    const ModelConfig& config = weights.config();
+    const auto stored = weights.storedRows(name);
+    return config.vocab * config.hidden * (stored ? kernels::rowTypeBytes(stored->matrix.type) : 4);
+}
+
 int64_t deviceBytes(const ModelWeights& weights) {
-    int64_t bytes = 0;
+    const Catalogue& catalogue = weights.catalogue();
+    int64_t bytes = tableBytes(weights, catalogue.embedding), fromStored = 0;
+    if (catalogue.head != catalogue.embedding) bytes += tableBytes(weights, catalogue.head);
+    fromStored += bytes;
     bool columns = false;
-    for (const LinearInfo& info : weights.catalogue().linears) {
-        if (const auto rows = weights.storedRows(info.name + ".weight")) {
-            bytes += info.rows * info.cols * kernels::rowTypeBytes(rows->matrix.type);
+    for (const LinearInfo& info : catalogue.linears) {
+        if (const auto stored = weights.storedRows(info.name + ".weight")) {
+            bytes += plainBytes(info, stored);
+            fromStored += info.rows * info.cols * kernels::rowTypeBytes(stored->matrix.type);
         } else if (columns || weights.columns(info.name)) {
             columns = true; // all quantized layers of a checkpoint have one layout
         } else {
-            bytes += info.rows * info.cols * 4;
+            bytes += plainBytes(info, {});
         }
     }
-    const ModelConfig& config = weights.config();
-    // Columns are padded to whole steps of their width.
-    return bytes +
-           (columns ? weights.storedBytes() / 20 * 21 : 2 * config.vocab * config.hidden * 2);
+    // Columns: what is stored beside the rest, padded to whole steps of their width.
+    const int64_t others = std::max<int64_t>(weights.storedBytes() - fromStored, 0);
+    return bytes + (columns ? others / 20 * 21 : 0);
 }
 
 /// What rows of weights are where no file has them as they are needed.
@@ -105,7 +134,8 @@ std::string GpuDecoder::whyNot(const ModelWeights& weights, KvType kv) {
 int64_t GpuDecoder::neededBytes(const ModelWeights& weights, KvType kv) {
     const ModelConfig& config = weights.config();
     return deviceBytes(weights) +
-           cacheBytes(config, kv, std::min(config.maxPositions, expectedContext)) + workBytes;
+           cacheBytes(config, kv, std::min(config.maxPositions, expectedContext)) +
+           workBytes(config);
 }
 
 std::string GpuDecoder::whyNot(const ModelWeights& weights, KvType kv, const CudaDevice& device) {
@@ -266,7 +296,6 @@ void GpuDecoder::loadEmbedding() {
     const auto bytes =
         size_t(config.vocab * stored->matrix.stride * kernels::rowTypeBytes(stored->matrix.type));
     b.embedding = std::make_unique<CudaMemory>(*m_device, bytes);
-    b.embeddingBytes = int64_t(bytes);
     b.embedding->upload(stored->matrix.data, bytes);
     b.embeddingRows = b.embedding->data();
     b.embeddingStride = stored->matrix.stride;
@@ -300,19 +329,19 @@ void GpuDecoder::loadAll() {
 }
 
 int64_t GpuDecoder::weightBytes() const {
-    int64_t bytes = m_head->bytes();
+    int64_t bytes = m_head->readBytes();
     for (const auto& block : m_blocks)
-        if (block)
-            for (const Product* product : {block->qkv.get(), block->attentionOut.get(),
-                                           block->gateUp.get(), block->down.get()})
-                bytes += product->bytes();
+        for (const Product* product : block ? block->products() : std::array<const Product*, 4>{})
+            bytes += product ? product->readBytes() : 0;
     return bytes;
 }
 
 int64_t GpuDecoder::memoryBytes() const {
-    const Buffers& b = *m_buffers;
-    return weightBytes() + m_cache->bytes + b.embeddingBytes + b.bytes +
-           b.logitTokens * m_weights->config().vocab * int64_t(sizeof(float));
+    int64_t bytes = m_head->memoryBytes() + m_buffers->memoryBytes() + m_cache->memoryBytes() +
+                    int64_t(m_device->api().contextMemory(m_device->context()));
+    for (const auto& block : m_blocks)
+        if (block) bytes += block->memoryBytes();
+    return bytes;
 }
 
 std::string GpuDecoder::deviceName() const {

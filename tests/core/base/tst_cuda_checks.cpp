@@ -10,7 +10,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
 #include <string>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <vector>
 
 using namespace bitloom;
@@ -42,7 +49,7 @@ int wrongBegin(BitloomCudaContext* context, const BitloomCudaBegin* args) {
 }
 int wrongChoice(BitloomCudaContext* context, const BitloomCudaChoice* args) {
     BitloomCudaChoice wrong = *args;
-    wrong.draws -= 1;
+    wrong.draws += 1;
     return right.choose(context, &wrong);
 }
 int wrongMultiply(BitloomCudaMatrix* matrix, const float* x, int64_t xStride, int32_t tokens,
@@ -52,6 +59,20 @@ int wrongMultiply(BitloomCudaMatrix* matrix, const float* x, int64_t xStride, in
 int wrongMany(BitloomCudaMatrix* matrix, const float* x, int64_t xStride, int32_t tokens, float* y,
               int64_t yStride) {
     return right.multiplyMany(matrix, x, xStride, tokens - 1, y, yStride);
+}
+
+/// Whether a process of its own ends by abort().
+bool aborts(const std::function<void()>& run) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        std::freopen("/dev/null", "w", stderr);
+        std::signal(SIGABRT, SIG_DFL);
+        run();
+        ::_exit(0);
+    }
+    int status = 0;
+    return ::waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+           WTERMSIG(status) == SIGABRT;
 }
 
 std::vector<std::string> failed(const BitloomCudaApi& api, const std::string& only = {}) {
@@ -78,12 +99,47 @@ private slots:
     }
     /// Contexts are cut by how many multiprocessors there are.
     void multiprocessors() {
-        for (const int count : {1, 64}) {
+        for (const int count : {1, 64, 132}) {
             hostCuda::Behaviour behaviour;
             behaviour.multiprocessors = count;
             QCOMPARE(failed(hostCuda::api(behaviour), "attention and its cache"),
                      std::vector<std::string>());
         }
+    }
+
+    /// What tests rely on: calls that name memory which is gone are found out, in graphs too, and
+    /// results that are on their way are no older and no newer than their call.
+    void emulation() {
+        const CudaDevice device(CudaLibrary::of(right));
+        const BitloomCudaApi& api = device.api();
+        BitloomCudaContext* context = device.context();
+        CudaMemory to(device, 4), next(device, 4);
+        auto from = std::make_unique<CudaMemory>(device, 4);
+        int32_t value = 7;
+        from->upload(&value, 4);
+        const CudaGraph graph(device,
+                              [&] { device.check(api.copy(context, to.data(), from->data(), 4)); });
+        graph.launch();
+        device.check(api.readLater(context, 0, to.data(), 4));
+        QVERIFY(aborts([&] { // the first wait is for the event alone
+            from.reset();
+            graph.launch();
+            device.check(api.readNow(context, 0, &value, 4));
+            api.synchronize(context);
+        }));
+        QVERIFY(!aborts([&] {
+            graph.launch();
+            device.check(api.readNow(context, 0, &value, 4));
+            if (value != 7) std::abort();
+            api.synchronize(context);
+        }));
+        QVERIFY(aborts([&] {
+            api.copy(context, to.as<char>() + 4, to.data(), 4);
+            api.synchronize(context);
+        }));
+        from.reset(); // waits for what has been launched
+        device.check(api.readNow(context, 0, &value, 4));
+        QCOMPARE(value, 7);
     }
 
     void faults_data() {
