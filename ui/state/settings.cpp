@@ -80,7 +80,7 @@ void Settings::setLanguage(const QString& language) {
 }
 
 QString Settings::device() const {
-    return m_settings.value(text("engine/device"), text("auto")).toString();
+    return m_settings.value(text("engine/device"), text("cpu")).toString();
 }
 
 void Settings::setDevice(const QString& device) {

@@ -29,7 +29,7 @@ public:
     QString language() const; ///< "", "en", "de": empty follows the system
     void setLanguage(const QString& language);
 
-    QString device() const; ///< "auto", "cpu", "cuda"
+    QString device() const; ///< "cpu" (the default, as of the engine), "cuda", "auto"
     void setDevice(const QString& device);
     int threads() const; ///< 0 = as many as the machine gives
     void setThreads(int threads);
