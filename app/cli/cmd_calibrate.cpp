@@ -4,6 +4,7 @@
 #include "app/cli/planning.h"
 
 #include "core/base/units.h"
+#include "core/engine/result_fields.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/fmt/fmt.h>
@@ -50,6 +51,13 @@ std::string coverage(const Statistics& statistics) {
                        100 * sum / double(statistics.layers().size()), 100 * least);
 }
 
+/// What the probe found, and what it does to predictions.
+std::string rounding(const RoundingProbe& probe) {
+    return fmt::format("at 4 bits, without compensation: {:+.4f} ± {:.4f} nats per token; "
+                       "predictions are scaled by {:.2f}",
+                       probe.deltaNll, probe.standardError, modelScale(probe));
+}
+
 void runCalibrate(Context& context, const Input& input) {
     const auto model = openModel(input.model);
     const CalibrationReport report = runCalibration(context, model, input.calibration, input.force);
@@ -66,6 +74,7 @@ void runCalibrate(Context& context, const Input& input) {
                                                std::exp(statistics->nllFp()), statistics->nllFp(),
                                                statistics->nllFpStderr())});
     facts.push_back({"coverage", coverage(*statistics)});
+    if (report.probe) facts.push_back({"rounding", rounding(*report.probe)});
     facts.push_back({"layers", fmt::format("{} measured, {} found finished", report.layersComputed,
                                            report.layersResumed)});
     facts.push_back(
@@ -73,23 +82,8 @@ void runCalibrate(Context& context, const Input& input) {
     facts.push_back({"statistics", path.string()});
     console.print(table(facts, "ll", false));
 
-    Json fields = {{"statistics", path.string()},
-                   {"cached", report.cached},
-                   {"source", statistics->recipe().source},
-                   {"sequences", statistics->recipe().sequences},
-                   {"length", statistics->recipe().length},
-                   {"tokens", report.tokens},
-                   {"nll", statistics->nllFp()},
-                   {"stderr", statistics->nllFpStderr()},
-                   {"ppl", std::exp(statistics->nllFp())},
-                   {"layers_resumed", report.layersResumed},
-                   {"layers_computed", report.layersComputed},
-                   {"gammas_resumed", report.gammasResumed},
-                   {"gammas_computed", report.gammasComputed},
-                   {"warnings", report.warnings},
-                   {"seconds", report.seconds},
-                   {"tokens_per_second",
-                    report.seconds > 0 ? Json(double(report.tokens) / report.seconds) : Json()}};
+    Json fields = {{"statistics", path.string()}};
+    fields.update(calibrationFields<Json>(report, *statistics));
     fields.update(machineFields(context));
     console.result("calibrate", fields);
 }

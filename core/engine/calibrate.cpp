@@ -25,7 +25,9 @@
 #include "core/engine/detail/hidden_store.h"
 #include "core/engine/detail/scoring.h"
 #include "core/engine/detail/transformer.h"
+#include "core/engine/probe_rounding.h"
 #include "core/plan/allocator.h"
+#include "core/plan/measured.h"
 
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/variable.h>
@@ -545,6 +547,54 @@ CalibrationRecipe calibrationRecipe(const Checkpoint& model, const CalibrateOpti
     return recipe;
 }
 
+namespace {
+
+CalibrationReport cachedReport(const std::filesystem::path& done, const CalibrationRecipe& recipe) {
+    const auto statistics = Statistics::open(done);
+    CalibrationReport report;
+    report.statistics = done;
+    report.cached = true;
+    report.nll = statistics->nllFp();
+    report.nllStderr = statistics->nllFpStderr();
+    report.tokens = recipe.sequences * recipe.length;
+    return report;
+}
+
+void prepareFolder(const std::filesystem::path& folder, bool force) {
+    std::filesystem::create_directories(folder);
+    if (!force) return;
+    // Not under the feet of a calibration that is running; the writer takes the lock next.
+    const FolderLock lock(folder);
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+        if (entry.path().extension() != ".lock") std::filesystem::remove_all(entry.path());
+}
+
+void probeModel(std::shared_ptr<const Checkpoint> model, const CalibrateOptions& options,
+                CalibrationReport& report, Progress& progress) {
+    report.probe = loadProbe(report.statistics);
+    if (report.probe) return;
+    const auto start = Clock::now();
+    const auto without = [&](const std::string& why) {
+        report.warnings.push_back("predictions use the general scale, for what rounding costs this "
+                                  "model could not be measured: " +
+                                  why);
+    };
+    try {
+        report.probe = probeRounding(std::move(model), *Statistics::open(report.statistics),
+                                     options.windows, options.compute, progress);
+        if (report.probe) keepProbe(report.statistics, *report.probe);
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::Cancelled) throw;
+        without(error.what());
+    } catch (const c10::Error& error) {
+        const std::string text = error.what_without_backtrace();
+        without(text.substr(0, text.find('\n')));
+    }
+    report.seconds += std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+} // namespace
+
 CalibrationReport calibrate(std::shared_ptr<const Checkpoint> model,
                             const CalibrateOptions& options, Progress& progress) {
     if (options.windows.count < 1 || options.windows.length < 2)
@@ -558,25 +608,17 @@ CalibrationReport calibrate(std::shared_ptr<const Checkpoint> model,
                     "Use --length " + std::to_string(model->config().maxPositions) + " or less.");
     const CalibrationRecipe recipe = calibrationRecipe(*model, options);
     const std::filesystem::path folder = statisticsFolder(options.cache, recipe);
-    const std::filesystem::path done = folder / "stats.safetensors";
-    if (!options.force && std::filesystem::exists(done)) {
-        const auto statistics = Statistics::open(done);
-        CalibrationReport report;
-        report.statistics = done;
-        report.cached = true;
-        report.nll = statistics->nllFp();
-        report.nllStderr = statistics->nllFpStderr();
-        report.tokens = recipe.sequences * recipe.length;
-        return report;
+    const double share = options.probe ? probeShare(options.windows) : 0;
+    ProgressSlice main(progress, 0, 1 - share), rest(progress, 1 - share, 1);
+    CalibrationReport report;
+    if (!options.force && std::filesystem::exists(folder / "stats.safetensors")) {
+        report = cachedReport(folder / "stats.safetensors", recipe);
+    } else {
+        prepareFolder(folder, options.force);
+        report = Calibration(model, options, recipe, folder, main).run();
     }
-    std::filesystem::create_directories(folder);
-    if (options.force) {
-        // Not under the feet of a calibration that is running; the writer takes the lock next.
-        const FolderLock lock(folder);
-        for (const auto& entry : std::filesystem::directory_iterator(folder))
-            if (entry.path().extension() != ".lock") std::filesystem::remove_all(entry.path());
-    }
-    return Calibration(std::move(model), options, recipe, folder, progress).run();
+    if (options.probe) probeModel(std::move(model), options, report, rest);
+    return report;
 }
 
 } // namespace bitloom

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/base/units.h"
+#include "core/engine/calibrate.h"
 #include "core/engine/compute.h"
 #include "core/engine/evaluate.h"
 #include "core/engine/generate.h"
@@ -46,6 +47,37 @@ Json machineFields(const ComputeOptions& compute) {
     if (const auto fallbacks = deviceFallbacks(compute); !fallbacks.empty())
         fields["device_fallbacks"] = fallbacks;
     return fields;
+}
+
+/// A calibration and, where it was measured, what rounding costs (`probe`, else null).
+template<class Json>
+Json calibrationFields(const CalibrationReport& report, const Statistics& statistics) {
+    Json probe; // null
+    if (report.probe)
+        probe = {{"delta_nll", report.probe->deltaNll},
+                 {"stderr", report.probe->standardError},
+                 {"kl_mean", report.probe->klMean},
+                 {"tokens", report.probe->tokens},
+                 {"model_scale", modelScale(*report.probe)}};
+    const CalibrationRecipe& recipe = statistics.recipe();
+    return {{"cached", report.cached},
+            {"source", recipe.source},
+            {"fingerprint", recipe.fingerprint()},
+            {"sequences", recipe.sequences},
+            {"length", recipe.length},
+            {"tokens", report.tokens},
+            {"nll", statistics.nllFp()},
+            {"stderr", statistics.nllFpStderr()},
+            {"ppl", std::exp(statistics.nllFp())},
+            {"probe", probe},
+            {"layers_resumed", report.layersResumed},
+            {"layers_computed", report.layersComputed},
+            {"gammas_resumed", report.gammasResumed},
+            {"gammas_computed", report.gammasComputed},
+            {"warnings", report.warnings},
+            {"seconds", report.seconds},
+            {"tokens_per_second",
+             report.seconds > 0 ? Json(double(report.tokens) / report.seconds) : Json()}};
 }
 
 /// What was measured; with a reference, also paired with it. `noRate` stands for tokens per second

@@ -5,6 +5,7 @@
 #include "core/plan/predictor.h"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,12 @@ std::vector<MeasuredRecord> loadMeasured(const std::filesystem::path& statistics
 /// file cannot be written.
 void addMeasured(const std::filesystem::path& statistics, const MeasuredRecord& record);
 
-/// A predictor for `stage` that knows the records of that stage.
+/// The probe of the model, kept in the same file; nothing where there is none, or a damaged file.
+std::optional<RoundingProbe> loadProbe(const std::filesystem::path& statistics);
+/// Keeps a probe in place of an earlier one. Throws Error if the file cannot be written.
+void keepProbe(const std::filesystem::path& statistics, const RoundingProbe& probe);
+
+/// A predictor for `stage` that knows the model's probe and the records of that stage.
 Predictor predictorFor(const std::filesystem::path& statistics, MethodStage stage);
 
 } // namespace bitloom

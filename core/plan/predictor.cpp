@@ -49,33 +49,55 @@ constexpr double bandLow = 0.6, bandHigh = 1.6; // measured over predicted, befo
 constexpr double bandWeight = 2;                // measurements that this band counts as
 constexpr double nearBits = 0.05; // budgets closer than this count as equal when weighting points
 
+/// Measured over bent() in probes of the bundled sample with all of its calibration text.
+constexpr double nllProbeOfSample = 1.05, klProbeOfSample = 0.83;
+/// Standard deviations of ln(measured): of ΔNLL beside its noise, of KL as an estimate of ΔNLL.
+constexpr double nllProbeSpread = 0.1, klProbeSpread = 0.5;
+constexpr double mostModelScale = 50;
+
 double startScale(MethodStage stage) {
     return startScales[size_t(stage)];
 }
 
-double logStart(MethodStage stage, double distortion) {
-    return std::log(startScale(stage) * bent(distortion));
+} // namespace
+
+double modelScale(const RoundingProbe& probe) {
+    const double expected = bent(probe.distortion);
+    if (!(expected > 0) || !std::isfinite(expected) || !(probe.klMean > 0)) return 1;
+    const auto lost = [](double nats) { return unlimited(std::min(nats, 0.99 * worst)); };
+    double weights = 1 / (klProbeSpread * klProbeSpread);
+    double sum = weights * std::log(lost(probe.klMean) / (klProbeOfSample * expected));
+    // One window alone has no standard error: how precise it is, is not known.
+    const double noise = probe.standardError / probe.deltaNll;
+    if (probe.deltaNll > 0 && noise > 0 && std::isfinite(noise)) {
+        const double weight = 1 / (nllProbeSpread * nllProbeSpread + noise * noise);
+        sum += weight * std::log(lost(probe.deltaNll) / (nllProbeOfSample * expected));
+        weights += weight;
+    }
+    return std::clamp(std::exp(sum / weights), 1 / mostModelScale, mostModelScale);
+}
+
+Predictor::Predictor(MethodStage stage, double modelScale)
+    : m_stage(stage), m_modelScale(modelScale) {}
+
+double Predictor::logStart(double distortion) const {
+    return std::log(m_modelScale * startScale(m_stage) * bent(distortion));
 }
 
 /// Mean of ln(measured/predicted) at `bitsPerWeight`, nearest budgets counting most; one point may
 /// be left out.
-double residualAt(MethodStage stage, const std::vector<MeasuredPoint>& points, double bitsPerWeight,
-                  size_t leaveOut) {
+double Predictor::residualAt(double bitsPerWeight, size_t leaveOut) const {
     double sum = 0, weights = 0;
-    for (size_t i = 0; i < points.size(); ++i) {
+    for (size_t i = 0; i < m_measured.size(); ++i) {
         if (i == leaveOut) continue;
-        const double distance = points[i].bitsPerWeight - bitsPerWeight;
+        const MeasuredPoint& point = m_measured[i];
+        const double distance = point.bitsPerWeight - bitsPerWeight;
         const double weight = 1 / (distance * distance + nearBits * nearBits);
-        sum += weight *
-               (std::log(unlimited(points[i].deltaNll)) - logStart(stage, points[i].distortion));
+        sum += weight * (std::log(unlimited(point.deltaNll)) - logStart(point.distortion));
         weights += weight;
     }
     return weights > 0 ? sum / weights : 0;
 }
-
-} // namespace
-
-Predictor::Predictor(MethodStage stage) : m_stage(stage) {}
 
 void Predictor::addMeasured(const MeasuredPoint& point) {
     const auto usable = [](double x) { return x > 0 && std::isfinite(x); };
@@ -87,8 +109,8 @@ void Predictor::addMeasured(const MeasuredPoint& point) {
 }
 
 double Predictor::scale(double bitsPerWeight) const {
-    return startScale(m_stage) *
-           std::exp(residualAt(m_stage, m_measured, bitsPerWeight, m_measured.size()));
+    return m_modelScale * startScale(m_stage) *
+           std::exp(residualAt(bitsPerWeight, m_measured.size()));
 }
 
 double Predictor::deltaNll(double distortion, double bitsPerWeight) const {
@@ -115,8 +137,7 @@ Prediction Predictor::predict(double distortion, double bitsPerWeight, double nl
         for (size_t i = 0; i < m_measured.size(); ++i) {
             const MeasuredPoint& point = m_measured[i];
             const double residual = std::log(unlimited(point.deltaNll)) -
-                                    logStart(m_stage, point.distortion) -
-                                    residualAt(m_stage, m_measured, point.bitsPerWeight, i);
+                                    logStart(point.distortion) - residualAt(point.bitsPerWeight, i);
             const double width = 1.65 * residual / std::log(bandHigh);
             squares += width * width;
             count += 1;

@@ -241,6 +241,7 @@ inline CalibrateOptions calibrateOptions(const TokenWindows& windows, const fs::
     options.windows = windows;
     options.cache = cache;
     options.compute = compute();
+    options.probe = false; // tst_probe_rounding has tests of its own
     return options;
 }
 

@@ -39,7 +39,7 @@ at::Tensor tensorOf(const ModelWeights& weights, const std::string& name, int64_
 
 Transformer::Transformer(const ModelConfig& config, const Catalogue& catalogue,
                          RopePrecision precision, Device* device)
-    : m_config(config), m_catalogue(catalogue) {
+    : m_config(config), m_catalogue(catalogue), m_device(device) {
     at::NoGradGuard noGrad;
     const at::Tensor positions = at::arange(config.maxPositions, at::kFloat);
     std::vector<float> inverse = inverseFrequencies(config);
@@ -53,9 +53,19 @@ Transformer::Transformer(const ModelConfig& config, const Catalogue& catalogue,
     const at::Tensor both = at::cat({angles, angles}, -1);
     m_cos = both.cos();
     m_sin = both.sin();
-    if (!device) return;
-    m_deviceCos = device->upload(m_cos);
-    m_deviceSin = device->upload(m_sin);
+}
+
+std::pair<at::Tensor, at::Tensor> Transformer::rotation(const at::Tensor& x, int64_t past) const {
+    const int64_t length = x.size(2), end = past + length;
+    if (x.is_cpu()) return {m_cos.narrow(0, past, length), m_sin.narrow(0, past, length)};
+    const std::lock_guard lock(m_mutex);
+    if (!m_deviceCos.defined() || m_deviceCos.size(0) < end) {
+        at::NoGradGuard noGrad;
+        at::Tensor cos = m_device->upload(m_cos.narrow(0, 0, end));
+        m_deviceSin = m_device->upload(m_sin.narrow(0, 0, end));
+        m_deviceCos = std::move(cos);
+    }
+    return {m_deviceCos.narrow(0, past, length), m_deviceSin.narrow(0, past, length)};
 }
 
 at::Tensor Transformer::embed(const ModelWeights& weights, std::span<const int32_t> ids,
@@ -78,9 +88,7 @@ at::Tensor Transformer::norm(const at::Tensor& x, const at::Tensor& weight) cons
 }
 
 at::Tensor Transformer::rotate(const at::Tensor& x, int64_t past) const {
-    const int64_t length = x.size(2);
-    const at::Tensor cos = (x.is_cpu() ? m_cos : m_deviceCos).narrow(0, past, length);
-    const at::Tensor sin = (x.is_cpu() ? m_sin : m_deviceSin).narrow(0, past, length);
+    const auto [cos, sin] = rotation(x, past);
     const auto halves = x.chunk(2, -1);
     return x * cos + at::cat({-halves[1], halves[0]}, -1) * sin;
 }

@@ -12,6 +12,8 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 namespace bitloom::detail {
@@ -84,11 +86,17 @@ private:
     at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                          int64_t layer, int64_t past) const;
     at::Tensor rotate(const at::Tensor& x, int64_t past) const;
+    /// Cosines and sines for the positions of x [B, heads, T, headDim], where x is.
+    std::pair<at::Tensor, at::Tensor> rotation(const at::Tensor& x, int64_t past) const;
 
     const ModelConfig m_config;
     const Catalogue m_catalogue;
-    at::Tensor m_cos, m_sin;             ///< [maxPositions, headDim]
-    at::Tensor m_deviceCos, m_deviceSin; ///< copies on the device
+    Device* const m_device;
+    at::Tensor m_cos, m_sin; ///< [maxPositions, headDim]
+    mutable std::mutex m_mutex;
+    /// Copies on the device of as many positions as have been needed: made where work that does not
+    /// fit there can still go to the processor.
+    mutable at::Tensor m_deviceCos, m_deviceSin;
 };
 
 BlockWeights loadBlock(const ModelWeights& weights, int64_t block, int threads);

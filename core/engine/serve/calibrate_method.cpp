@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // SPDX-FileCopyrightText: The Bitloom authors
 #include "core/engine/calibrate.h"
+#include "core/engine/result_fields.h"
 #include "core/engine/serve/engine.h"
 #include "core/stats/statistics.h"
-
-#include <atomic>
-#include <cmath>
 
 namespace bitloom::serve {
 
@@ -64,25 +62,8 @@ Json calibrateModel(Engine& engine, Job& job) {
                                                     "The same call goes on where this one stopped.",
                                                     [&] { return calibrate(model, options, job); });
     const auto statistics = Statistics::open(report.statistics);
-    const CalibrationRecipe& recipe = statistics->recipe();
-    Json result = {{"statistics", report.statistics.string()},
-                   {"cached", report.cached},
-                   {"source", recipe.source},
-                   {"fingerprint", recipe.fingerprint()},
-                   {"sequences", recipe.sequences},
-                   {"length", recipe.length},
-                   {"tokens", report.tokens},
-                   {"nll", statistics->nllFp()},
-                   {"stderr", statistics->nllFpStderr()},
-                   {"ppl", std::exp(statistics->nllFp())},
-                   {"layers_resumed", report.layersResumed},
-                   {"layers_computed", report.layersComputed},
-                   {"gammas_resumed", report.gammasResumed},
-                   {"gammas_computed", report.gammasComputed},
-                   {"warnings", report.warnings},
-                   {"seconds", report.seconds},
-                   {"tokens_per_second",
-                    report.seconds > 0 ? Json(double(report.tokens) / report.seconds) : Json()}};
+    Json result = {{"statistics", report.statistics.string()}};
+    merge(result, calibrationFields<Json>(report, *statistics));
     merge(result, machineFields(options.compute));
     return result;
 }

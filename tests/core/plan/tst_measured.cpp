@@ -63,6 +63,22 @@ private slots:
         QVERIFY(std::abs(predictorFor(path, MethodStage::Gptq).deltaNll(0.03, 3) - 0.3) < 1e-12);
     }
 
+    void theProbeIsKept() {
+        const fs::path path = statistics("probe");
+        QVERIFY(!loadProbe(path));
+        const RoundingProbe probe{0.0128, 0.0149, 0.0013, 0.0113, 16320};
+        addMeasured(path, record(0.03, 0.3, MethodStage::Gptq, "c", "t"));
+        keepProbe(path, {1, 2, 3, 4, 5});
+        keepProbe(path, probe);
+        addMeasured(path, record(0.01, 0.02, MethodStage::Gptq, "another", "t"));
+        QVERIFY(loadProbe(path) == probe);
+        QCOMPARE(loadMeasured(path).size(), size_t(2));
+        const Predictor predictor = predictorFor(path, MethodStage::Polish);
+        QCOMPARE(predictor.modelScale(), modelScale(probe));
+        QCOMPARE(predictor.deltaNll(0.02, 3),
+                 Predictor(MethodStage::Polish, modelScale(probe)).deltaNll(0.02, 3));
+    }
+
     void damagedFilesGiveNone_data() {
         QTest::addColumn<QByteArray>("text");
         QTest::newRow("no JSON") << QByteArray("{\"measured\": [");
@@ -70,6 +86,8 @@ private slots:
         QTest::newRow("nothing in it") << QByteArray("{}");
         QTest::newRow("a record without figures")
             << QByteArray("{\"measured\": [{\"stage\": \"gptq\"}]}");
+        QTest::newRow("a probe without figures")
+            << QByteArray("{\"measured\": [], \"probe\": {\"delta_nll\": 1}}");
         QTest::newRow("text for a number")
             << QByteArray("{\"measured\": [{\"distortion\": \"x\", \"delta_nll\": 1, "
                           "\"bits_per_weight\": 3, \"stage\": \"gptq\", \"checkpoint\": \"c\", "
@@ -80,6 +98,7 @@ private slots:
         const fs::path path = statistics("damaged");
         writeFileAtomically(path.parent_path() / "measured.json", text.toStdString());
         QVERIFY(loadMeasured(path).empty());
+        QVERIFY(!loadProbe(path));
         addMeasured(path, record(0.03, 0.04, MethodStage::Gptq, "c", "t")); // starts anew
         QCOMPARE(loadMeasured(path).size(), size_t(1));
     }

@@ -116,6 +116,55 @@ private slots:
         QCOMPARE(predictor.deltaNll(0.03, 3), Predictor().deltaNll(0.03, 3));
     }
 
+    void aProbeScalesAllPredictions() {
+        const Predictor plain, scaled(MethodStage::CoordinateDescent, 0.2);
+        for (const double x : {1e-4, 0.01, 0.1})
+            QVERIFY(within(scaled.deltaNll(x, 3), 0.2 * plain.deltaNll(x, 3), 5e-3));
+        QVERIFY(within(scaled.distortionFor(scaled.deltaNll(0.07, 3), 3), 0.07, 1e-6));
+        // A measured plan says more than the probe.
+        Predictor measured(MethodStage::CoordinateDescent, 0.2);
+        measured.addMeasured({0.03, 0.05, 3});
+        QVERIFY(within(measured.deltaNll(0.03, 3), 0.05, 1e-9));
+        const Prediction p = measured.predict(0.03, 3, 0, "");
+        QVERIFY(within(p.low, 0.6 * p.deltaNll, 1e-2) && within(p.high, 1.6 * p.deltaNll, 1e-2));
+    }
+    void scaleOfAProbe() {
+        // The sample's own figures, with all of its calibration text.
+        QVERIFY(within(modelScale({0.012803, 0.014066, 0.00039, 0.011104, 192'015}), 1, 0.03));
+        // A model whose gradients overstate errors eightfold, measured on its calibration text: its
+        // plans at 3, 4 and 5 bits then lost 0.20, 0.14 and 0.13 of what is predicted without.
+        const double all = modelScale({0.168327, 0.030721, 0.0010887, 0.073916, 261'120});
+        QVERIFY(all > 0.12 && all < 0.17);
+        const double few = modelScale({0.168327, 0.023361, 0.0046704, 0.073243, 16'320});
+        QVERIFY(few > 0.09 && few < 0.17);
+    }
+    void scaleFollowsThePreciseOne() {
+        const double x = 0.01;
+        const auto scale = [&](double delta, double error, double kl) {
+            return modelScale({x, delta, error, kl, 1000});
+        };
+        // Twice as much of both is twice the scale.
+        QVERIFY(within(scale(0.02, 1e-3, 0.02), 2 * scale(0.01, 5e-4, 0.01), 1e-2));
+        // Sharp: ΔNLL decides. Lost in noise, or better than FP16: KL does.
+        const double sharp = scale(0.02, 1e-5, 0.002), noisy = scale(0.02, 0.2, 0.002);
+        QVERIFY(sharp > 5 * noisy);
+        QVERIFY(within(scale(-0.001, 0.002, 0.002), scale(0.02, 20, 0.002), 1e-2));
+        // One window has no error: how sharp it is, is not known.
+        QCOMPARE(scale(0.02, 0, 0.002), scale(-1, 0, 0.002));
+    }
+    void uselessProbesScaleNothing() {
+        const double infinity = std::numeric_limits<double>::infinity(), nan = std::nan("");
+        for (const RoundingProbe& probe :
+             {RoundingProbe{}, RoundingProbe{0, 0.1, 0.01, 0.1, 9},
+              RoundingProbe{nan, 0.1, 0.01, 0.1, 9}, RoundingProbe{infinity, 0.1, 0.01, 0.1, 9},
+              RoundingProbe{0.1, 0.1, 0.01, 0, 9}, RoundingProbe{0.1, 0.1, 0.01, nan, 9},
+              RoundingProbe{0.1, nan, nan, -1, 9}})
+            QCOMPARE(modelScale(probe), 1.0);
+        QCOMPARE(modelScale({1e-9, 1, 0.1, 1, 9}), 50.0);
+        QCOMPARE(modelScale({1e3, 1e-9, 1e-10, 1e-9, 9}), 0.02);
+        QVERIFY(std::isfinite(modelScale({0.1, infinity, infinity, infinity, 9})));
+    }
+
     void bandBeforeMeasurements() {
         const Prediction p = Predictor().predict(0.03, 3, 2.0, "text");
         QVERIFY(within(p.low, 0.6 * p.deltaNll, 1e-3));
