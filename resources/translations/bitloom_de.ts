@@ -1729,6 +1729,10 @@
         <translation>bisher %1</translation>
     </message>
     <message>
+        <source>of the GPU&apos;s memory, at most</source>
+        <translation>Speicher der GPU höchstens</translation>
+    </message>
+    <message>
         <source>peak memory</source>
         <translation>Speicher höchstens</translation>
     </message>

@@ -34,6 +34,7 @@ OPTIONS.update(argument.split("=", 1) for argument in sys.argv[1:])
 TOKENS, DIFFER, STEPS = int(OPTIONS["tokens"]), int(OPTIONS["differ"]), int(OPTIONS["steps"])
 DELAY, ORDER = float(OPTIONS["delay"]), OPTIONS["order"]
 GPU = OPTIONS["gpu"] if OPTIONS["device"] != "cpu" else ""
+VRAM = 3_000_000_000 if GPU else 0
 WORDS = " once upon a time there was a small red fox who lived in the old wood".split(" ")[1:]
 
 lock = threading.Lock()
@@ -77,7 +78,7 @@ def pause(job, seconds):
 def work(job, what):
     for step in range(STEPS):
         notify("progress", job, fraction=step / STEPS, what=f"{what} {step + 1} of {STEPS}",
-               eta_s=STEPS - step, seconds=step, rss=1000, peak_rss=5000, vram=0)
+               eta_s=STEPS - step, seconds=step, rss=1000, peak_rss=5000, vram=VRAM)
         pause(job, DELAY)
 
 

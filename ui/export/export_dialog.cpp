@@ -253,6 +253,8 @@ ExportRequest ExportDialog::request() const {
     request.options.head = m_keepHead->isChecked() ? HeadStorage::Keep : HeadStorage::Rows8;
     request.verify = m_verify->isChecked();
     request.replace = m_replace->isChecked() && m_place.outputExists;
+    if (const EngineClient* engine = m_workbench.engine())
+        request.cuda = EngineDevice::of(engine->hello(), QStringLiteral("quantize")).cuda;
     return request;
 }
 

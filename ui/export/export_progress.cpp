@@ -248,6 +248,8 @@ void ExportProgress::show(const ExportRun& run) {
                    tr("written"));
     }
     if (job->peakRss > 0) figure(bytesText(locale, double(job->peakRss)), tr("peak memory"));
+    if (job->peakVram > 0)
+        figure(bytesText(locale, double(job->peakVram)), tr("of the GPU's memory, at most"));
     m_figures->setText(figures.join(QStringLiteral("&nbsp;&nbsp;&nbsp; ")));
     m_steps->setSteps(run.steps());
     m_note->setText(note);

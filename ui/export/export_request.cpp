@@ -80,6 +80,7 @@ QString ExportRequest::command(const QString& planFile) const {
                 .arg(options.head == HeadStorage::Rows8 ? 8 : 16)
                 .arg(options.descentPasses);
     if (options.polishSteps > 0) line += QStringLiteral(" --polish %1").arg(options.polishSteps);
+    if (cuda) line += QStringLiteral(" --device cuda");
     if (verify) line += QStringLiteral(" --verify");
     if (resume) line += QStringLiteral(" --resume");
     if (replace) line += QStringLiteral(" --force");

@@ -30,6 +30,7 @@ struct ExportRequest {
     QString dtype = QStringLiteral("f16"); ///< of the Hugging Face folder
     bool verify = true, replace = false, resume = false;
     bool remote = false; ///< all paths are of the engine's machine
+    bool cuda = false;   ///< the engine quantizes on a GPU
 
     QString output() const;   ///< folder/name
     QString unpacked() const; ///< folder/name-hf

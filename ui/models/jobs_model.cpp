@@ -65,6 +65,8 @@ QString JobsModel::report(const Job& job) {
         lines.append(QStringLiteral("started %1, ended %2")
                          .arg(job.started.toString(Qt::ISODate), job.ended.toString(Qt::ISODate)));
     if (job.peakRss > 0) lines.append(QStringLiteral("peak memory %1 bytes").arg(job.peakRss));
+    if (job.peakVram > 0)
+        lines.append(QStringLiteral("peak memory of the GPU %1 bytes").arg(job.peakVram));
     if (!job.details.isEmpty()) lines.append(QStringLiteral("\n") % job.details);
     return lines.join(QLatin1Char('\n'));
 }

@@ -46,6 +46,7 @@ void JobList::setEngine(EngineClient* engine) {
                                      ? progress.etaSeconds
                                      : (progress.seconds / done) * (1 - job.fraction);
                 job.peakRss = std::max(job.peakRss, progress.peakRss);
+                job.peakVram = std::max(job.peakVram, progress.vram);
                 emit changed(index);
             });
 }

@@ -25,6 +25,7 @@ struct Job {
     bool stopping = false;  ///< cancelled, and not over yet
     double etaSeconds = -1; ///< −1: not known yet
     qint64 peakRss = 0;
+    qint64 peakVram = 0; ///< of a GPU, by whatever program; 0 without one
     QDateTime started, ended;
     QString result;     ///< one sentence, once done
     QString resultPath; ///< a folder or file that it made

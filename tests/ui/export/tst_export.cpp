@@ -134,6 +134,7 @@ private slots:
                                 "--plan '/plans/p.json' --stats '/cache/stats.safetensors' "
                                 "--head 8 --passes 2 --verify"));
         wanted.verify = false;
+        wanted.cuda = true;
         wanted.resume = true;
         wanted.replace = true;
         wanted.options.polishSteps = 40;
@@ -141,11 +142,12 @@ private slots:
         wanted.format = ExportRequest::Format::Both;
         wanted.dtype = QStringLiteral("bf16");
         QCOMPARE(wanted.command(QStringLiteral("/p")),
-                 QStringLiteral("bitloom quantize '/models/it'\\''s here' -o '/out dir/tales-3.00' "
-                                "--plan '/p' --stats '/cache/stats.safetensors' --head 16 "
-                                "--passes 2 --polish 40 --resume --force && bitloom export "
-                                "'/out dir/tales-3.00' --to hf --dtype bf16 -o "
-                                "'/out dir/tales-3.00-hf' --force"));
+                 QStringLiteral(
+                     "bitloom quantize '/models/it'\\''s here' -o '/out dir/tales-3.00' "
+                     "--plan '/p' --stats '/cache/stats.safetensors' --head 16 "
+                     "--passes 2 --polish 40 --device cuda --resume --force && bitloom export "
+                     "'/out dir/tales-3.00' --to hf --dtype bf16 -o "
+                     "'/out dir/tales-3.00-hf' --force"));
         const QJsonObject params = wanted.quantizeParams();
         QCOMPARE(params[QLatin1String("output")].toString(), QStringLiteral("/out dir/tales-3.00"));
         QCOMPARE(params[QLatin1String("head")].toInt(), 16);
@@ -294,6 +296,15 @@ private slots:
         dialog.show();
         QCOMPARE(child<QLabel>(dialog, "exportDevice")->text(), device);
         QCOMPARE(child<QLabel>(dialog, "exportDeviceReason")->text(), reason);
+        const bool cuda = device.startsWith(QStringLiteral("CUDA"));
+        QCOMPARE(dialog.command().contains(QStringLiteral(" --device cuda ")), cuda);
+        QTemporaryDir out;
+        child<QLineEdit>(dialog, "exportFolder")->setText(out.path());
+        QTest::mouseClick(child<QAbstractButton>(dialog, "exportMain"), Qt::LeftButton);
+        QTRY_COMPARE_WITH_TIMEOUT(run.state(), ExportRun::State::Done, patience);
+        const QString figures = child<QLabel>(dialog, "exportFigures")->text();
+        QVERIFY2(figures.contains(QStringLiteral("peak&nbsp;memory")), qPrintable(figures));
+        QCOMPARE(figures.contains(QStringLiteral("of&nbsp;the&nbsp;GPU's&nbsp;memory")), cuda);
         m_bench->settings.setDevice(QStringLiteral("auto"));
     }
 
