@@ -86,7 +86,7 @@ public:
     /// the user saved it. `ask` false: where the model is gone this is said and nothing is opened.
     bool restoreSession(const QString& path, bool ask);
     bool saveSession(const QString& path);
-    void setAutosave(Autosave* autosave);
+    void setAutosave(Autosave* autosave); ///< must outlive the window
     /// Starts `bitloom serve`. Without, nothing can be analyzed or measured.
     void startEngine();
 

@@ -101,8 +101,8 @@ Studio::Studio(const Options& options) : m_options(options) {
 
 Studio::~Studio() {
     m_workbench->setEngine(nullptr); // the window's
+    m_window.reset(); // says goodbye to the autosave
     m_autosave.reset();
-    m_window.reset();
     m_watchdog.reset();
     m_workbench.reset();
     m_theme.reset();
