@@ -101,7 +101,7 @@ Studio::Studio(const Options& options) : m_options(options) {
 
 Studio::~Studio() {
     m_workbench->setEngine(nullptr); // the window's
-    m_window.reset(); // says goodbye to the autosave
+    m_window.reset();                // says goodbye to the autosave
     m_autosave.reset();
     m_watchdog.reset();
     m_workbench.reset();
