@@ -49,7 +49,9 @@ struct WrittenCheckpoint {
     int64_t bytes = 0; ///< of all files, as they are on the disk
 };
 
-/// Computes and writes what `layout` says, which was made for checkpointSpec(...).
+/// Computes and writes what `layout` says, which was made for checkpointSpec(...). Throws Error;
+/// broken off or failed, what is finished stays in FOLDER.partial, and with `resume` the next call
+/// goes on with it.
 WrittenCheckpoint writeCheckpoint(std::shared_ptr<const Checkpoint> model,
                                   const Statistics& statistics, const QuantizeOptions& options,
                                   const CheckpointLayout& layout, const OutputFolder& output,

@@ -20,11 +20,19 @@ std::vector<float> linearOf(const ModelWeights& weights, const LinearInfo& linea
     return values;
 }
 
-CalibrateOptions withProbe(const TokenWindows& windows, const fs::path& cache) {
-    CalibrateOptions options = calibrateOptions(windows, cache);
-    options.probe = true;
-    return options;
-}
+/// A small model and a calibration of it that probes, with a cache of its own.
+struct Probing {
+    std::shared_ptr<const Checkpoint> model = golden("mistral-sliding");
+    TemporaryFolder cache;
+    CalibrateOptions options;
+
+    explicit Probing(uint64_t seed, int64_t windows = 4)
+        : options(calibrateOptions(randomWindows(seed, windows, 12, model->config().vocab),
+                                   cache.path())) {
+        options.probe = true;
+    }
+    CalibrationReport run(Progress& progress) const { return calibrate(model, options, progress); }
+};
 
 } // namespace
 
@@ -117,12 +125,9 @@ private slots:
     }
 
     void calibrationProbesOnce() {
-        const auto model = golden("mistral-sliding");
-        TemporaryFolder cache;
-        const CalibrateOptions options =
-            withProbe(randomWindows(22, 4, 12, model->config().vocab), cache.path());
+        Probing small(22);
         Cancelling progress;
-        const CalibrationReport first = calibrate(model, options, progress);
+        const CalibrationReport first = small.run(progress);
         QVERIFY(first.probe.has_value() && first.warnings.empty());
         QVERIFY(loadProbe(first.statistics) == first.probe);
         QVERIFY(progress.fractionsFine());
@@ -132,45 +137,38 @@ private slots:
         // Kept: read back, not measured again.
         const RoundingProbe other{1, 2, 3, 4, 5};
         keepProbe(first.statistics, other);
-        const CalibrationReport second = calibrate(model, options, progress);
+        const CalibrationReport second = small.run(progress);
         QVERIFY(second.cached && second.probe == other);
         // Gone: measured without a new calibration. Calibrated anew: measured anew.
         fs::remove(first.statistics.parent_path() / "measured.json");
-        const CalibrationReport third = calibrate(model, options, progress);
+        const CalibrationReport third = small.run(progress);
         QVERIFY(third.cached && third.probe == first.probe);
         keepProbe(first.statistics, other);
-        CalibrateOptions force = options;
-        force.force = true;
-        QVERIFY(calibrate(model, force, progress).probe == first.probe);
+        small.options.force = true;
+        QVERIFY(small.run(progress).probe == first.probe);
     }
 
     void cancelledInTheProbe() {
-        const auto model = golden("mistral-sliding");
-        TemporaryFolder whole, cache;
-        const TokenWindows windows = randomWindows(23, 4, 12, model->config().vocab);
+        const Probing whole(23), small(23);
         Cancelling counter;
-        const auto expected = calibrate(model, withProbe(windows, whole.path()), counter).probe;
+        const auto expected = whole.run(counter).probe;
         Cancelling progress(counter.questionAfter("measuring what rounding costs"));
-        const CalibrateOptions options = withProbe(windows, cache.path());
-        QVERIFY(cancelledIn([&] { calibrate(model, options, progress); }));
+        QVERIFY(cancelledIn([&] { small.run(progress); }));
         NoProgress calm;
-        const CalibrationReport report = calibrate(model, options, calm);
+        const CalibrationReport report = small.run(calm);
         QVERIFY(report.cached); // nothing was lost
         QVERIFY(report.probe == expected);
     }
 
     void failureIsAWarning() {
-        const auto model = golden("mistral-sliding");
-        TemporaryFolder cache;
-        const CalibrateOptions options =
-            withProbe(randomWindows(24, 2, 12, model->config().vocab), cache.path());
+        const Probing small(24, 2);
         NoProgress progress;
-        const fs::path statistics = calibrate(model, options, progress).statistics;
+        const fs::path statistics = small.run(progress).statistics;
         const fs::path file = statistics.parent_path() / "measured.json";
         fs::remove(file);
         fs::create_directory(file); // nothing can be kept there
         fs::create_directory(file / "in the way");
-        const CalibrationReport report = calibrate(model, options, progress);
+        const CalibrationReport report = small.run(progress);
         QVERIFY(report.cached);
         QCOMPARE(report.warnings.size(), size_t(1));
         QVERIFY(report.warnings[0].find("measured.json") != std::string::npos);
