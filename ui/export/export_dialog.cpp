@@ -346,6 +346,7 @@ void ExportDialog::check() {
                                     .arg(bytesText(QLocale(), double(m_place.freeBytes))));
     m_form->setRowVisible(m_made, idle && m_place.exists && m_place.made);
     m_made->setFullText(tr("'%1' is not there yet and will be made.").arg(now.folder));
+    m_spaceIcon->setVisible(m_place.freeBytes >= 0); // a tick is no word for "unknown"
     const PlotTheme theme = PlotTheme::of(palette());
     m_spaceIcon->setPixmap(
         symbolPixmap(enough ? QStringLiteral("check") : QStringLiteral("warning"),
